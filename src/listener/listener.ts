@@ -1,0 +1,92 @@
+import type { RouteDelta, RouteEndpoint } from '../model/delta.ts'
+import type { ListenerKey, Protocol, SocketAddress } from '../model/keys.ts'
+import type { ClientAddress, SessionEnd, SessionFacts } from '../model/session.ts'
+
+/** What becomes of one new session, or of one more attempt of it. */
+export type Decision =
+  | { readonly do: 'forward'; readonly lease: number; readonly endpoint: RouteEndpoint; readonly connectMs: number }
+  | { readonly do: 'refuse'; readonly end: SessionEnd }
+
+/** An attempt that failed, remembered by the engine until the session is connected or given up. */
+export interface Tried {
+  readonly lease: number
+  readonly end: 'connect-refused' | 'connect-timeout'
+}
+
+/** How long a session may be quiet, per listener, as its route says now. */
+export interface SessionTimeouts {
+  readonly idleMs: number
+  readonly halfCloseMs: number
+  readonly udpIdleMs: number
+  readonly udpResponses: number | undefined
+}
+
+/** All policy, no I/O: built from published routes in the thread where the sessions live. Every call is synchronous
+ *  and returns before a byte moves. A lease is the endpoint's slot number: it fits a typed array, any thread may end
+ *  it, and it is ended exactly once, by `connectFailed` or by `ended`. */
+export interface SessionPolicy {
+  /** Takes new routes; sessions already running are not touched. */
+  apply(delta: RouteDelta): void
+  /** Which endpoint gets this session. Call again with what was tried after an attempt failed. */
+  decide(listener: number, client: ClientAddress, tried: readonly Tried[]): Decision
+  /** Ends the lease of an attempt that did not connect. */
+  connectFailed(listener: number, client: ClientAddress, tried: Tried): void
+  /** Ends the session's lease, if it holds one, counts it and writes its record. */
+  ended(session: SessionFacts): void
+  /** Whether new sessions of this listener may still go to this endpoint. */
+  serves(listener: number, lease: number): boolean
+  /** Undefined once the route is gone; sessions then keep the last values they saw. */
+  timeouts(listener: number): SessionTimeouts | undefined
+}
+
+/** One socket to open. Plain data: it can be cloned into a worker. */
+export interface ListenerSpec {
+  readonly id: number
+  readonly key: ListenerKey
+  readonly protocol: Protocol
+  readonly address: SocketAddress
+}
+
+export type ListenerStatus =
+  | { readonly state: 'opening' }
+  | { readonly state: 'listening'; readonly address: SocketAddress }
+  /** No endpoint: clients are refused. */
+  | { readonly state: 'parked' }
+  | { readonly state: 'draining' }
+  | { readonly state: 'failed'; readonly code: string; readonly message: string; readonly retryAtMs: number }
+
+/** What an engine can keep to the letter; what it cannot is documented in `docs/engines.md`. */
+export type Capability =
+  /** A reset is passed on as a reset after all earlier bytes were delivered, always. */
+  | 'exact-reset'
+  /** At the descriptor limit it stops accepting, instead of accepting and resetting. */
+  | 'pause-accept'
+  /** A parked listener keeps its address. */
+  | 'keep-parked-address'
+
+/** Which sessions; every given field must match. Plain data. */
+export interface SessionFilter {
+  readonly listeners?: readonly number[]
+  readonly leases?: readonly number[]
+  readonly protocol?: Protocol
+}
+
+/** All I/O, no policy. Nothing given to an engine's listeners is a function. */
+export interface Engine extends AsyncDisposable {
+  readonly name: 'node' | 'native'
+  readonly protocols: ReadonlySet<Protocol>
+  readonly can: ReadonlySet<Capability>
+  /** Opens the socket of `spec`, or opens a parked one again. Never rejects for a reason of the system's: a bind that
+   *  fails is a status. `retryAtMs` in it is 0; the caller decides when to retry. */
+  open(spec: ListenerSpec): Promise<ListenerStatus>
+  /** Refuses new clients of a listener that has no endpoint; running TCP sessions go on, UDP sessions end. */
+  park(id: number): Promise<void>
+  /** Closes a listener. `drain`: nothing new, resolves when its last session has ended. `now`: its sessions are cut. */
+  close(id: number, how: 'drain' | 'now'): Promise<void>
+  /** Takes new routes. In force when it returns on the node engine, when acknowledged on the native one. */
+  publish(delta: RouteDelta): Promise<void>
+  /** Ends sessions; returns how many. */
+  cut(filter: SessionFilter, end: SessionEnd): Promise<number>
+  /** Sessions that run now. */
+  sessions(): number
+}

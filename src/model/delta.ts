@@ -1,0 +1,35 @@
+import type { EndpointKey, Protocol, ServicePortKey, SocketAddress } from './keys.ts'
+import type { SchedulerName } from './service.ts'
+
+/** An endpoint as an engine's thread needs it. */
+export interface RouteEndpoint {
+  /** Its slot in the shared ledger: what happens to it is counted there. */
+  readonly slot: number
+  readonly key: EndpointKey
+  readonly address: SocketAddress
+  readonly weight: number
+}
+
+/** A route as an engine's thread needs it: values and slot numbers, nothing that cannot be cloned. */
+export interface PublishedRoute {
+  readonly listener: number
+  readonly service: ServicePortKey
+  readonly serviceSlot: number
+  readonly protocol: Protocol
+  readonly scheduler: SchedulerName
+  /** In rotation order. Routes with the same list share the reference. */
+  readonly endpoints: readonly RouteEndpoint[]
+  readonly affinityTimeoutMs: number | undefined
+  readonly connectMs: readonly number[]
+  readonly idleMs: number
+  readonly halfCloseMs: number
+  readonly udpIdleMs: number
+  readonly udpResponses: number | undefined
+}
+
+/** What changed since the last revision; applied whole, in one go. */
+export interface RouteDelta {
+  readonly revision: number
+  readonly set: readonly PublishedRoute[]
+  readonly remove: readonly number[]
+}

@@ -1,0 +1,38 @@
+import type { EndpointKey, Ip, Port, Protocol, ServiceKey, SocketAddress } from './keys.ts'
+
+/** One address that can serve one Service port. */
+export interface Endpoint {
+  readonly key: EndpointKey
+  readonly address: SocketAddress
+  /** 0 to 65535. */
+  readonly weight: number
+  readonly ready: boolean
+  readonly serving: boolean
+  readonly terminating: boolean
+  readonly nodeName: string | undefined
+  readonly zone: string | undefined
+  readonly zoneHints: readonly string[]
+  readonly nodeHints: readonly string[]
+}
+
+/** One address of a slice, before ports are joined to it. */
+export interface SliceEndpoint {
+  readonly ip: Ip
+  readonly ready: boolean
+  readonly serving: boolean
+  readonly terminating: boolean
+  readonly nodeName: string | undefined
+  readonly zone: string | undefined
+  readonly zoneHints: readonly string[]
+  readonly nodeHints: readonly string[]
+}
+
+/** Addresses × ports of one EndpointSlice, or of one subset of a v1 Endpoints object: checked, in canonical form. */
+export interface EndpointGroup {
+  readonly service: ServiceKey
+  /** What it came from, such as `EndpointSlice default/web-abc12`. */
+  readonly object: string
+  readonly family: 4 | 6
+  readonly ports: readonly { readonly name: string; readonly protocol: Protocol; readonly port: Port }[]
+  readonly endpoints: readonly SliceEndpoint[]
+}

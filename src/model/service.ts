@@ -1,0 +1,67 @@
+import type { Cidr, Ip, Port, Protocol, ServiceKey, ServicePortKey } from './keys.ts'
+
+export type TrafficPolicy = 'Cluster' | 'Local'
+/** IPVS's names, plus p2c and random. */
+export type SchedulerName = 'rr' | 'wrr' | 'lc' | 'wlc' | 'sh' | 'dh' | 'sed' | 'nq' | 'mh' | 'p2c' | 'random'
+
+/** What becomes of live sessions when their endpoint leaves the Service. */
+export type RemovalPolicy =
+  | { readonly do: 'keep' }
+  | { readonly do: 'drain'; readonly deadlineMs: number }
+  | { readonly do: 'cut' }
+
+/** What `portald.io/…` annotations set, defaults filled in. */
+export interface ServiceOptions {
+  /** How long each attempt to reach an endpoint may take; as many attempts as entries. */
+  readonly connectMs: readonly number[]
+  /** A TCP session without a byte for this long is ended. */
+  readonly idleMs: number
+  /** How long one direction may stay open after the other was closed. */
+  readonly halfCloseMs: number
+  /** A UDP session without a datagram for this long is ended. */
+  readonly udpIdleMs: number
+  /** A UDP session ends after this many replies; undefined: no such end. */
+  readonly udpResponses: number | undefined
+  readonly onEndpointRemoved: RemovalPolicy
+}
+
+/** One port of a Service. */
+export interface ServicePort {
+  readonly key: ServicePortKey
+  /** The port's name; empty when the Service has one unnamed port. */
+  readonly name: string
+  readonly protocol: Protocol
+  readonly port: Port
+  /** The number given for it on every node; undefined when none is given. */
+  readonly nodePort: Port | undefined
+}
+
+/** A v1 Service, checked and in canonical form. Says what was asked for; addresses and numbers that this program
+ *  assigns are not in it. */
+export interface Service {
+  readonly key: ServiceKey
+  readonly namespace: string
+  readonly name: string
+  /** metadata.creationTimestamp in milliseconds since 1970; undefined when the object has none. */
+  readonly createdMs: number | undefined
+  readonly type: 'ClusterIP' | 'NodePort' | 'LoadBalancer' | 'ExternalName'
+  /** Why it gets no listener at all (`ExternalName`, `headless`); undefined: it is served. */
+  readonly notServed: string | undefined
+  /** Given addresses, at most one per family; empty when none is given. */
+  readonly clusterIps: readonly Ip[]
+  readonly externalIps: readonly Ip[]
+  /** From status.loadBalancer.ingress, ipMode VIP or unset. */
+  readonly ingressIps: readonly Ip[]
+  /** Whether ports without a number want one on every node. */
+  readonly wantsNodePorts: boolean
+  readonly ports: readonly ServicePort[]
+  readonly scheduler: SchedulerName
+  /** Undefined: sessionAffinity None. */
+  readonly affinityTimeoutMs: number | undefined
+  readonly internalTrafficPolicy: TrafficPolicy
+  readonly externalTrafficPolicy: TrafficPolicy
+  /** Empty: everyone. */
+  readonly sourceRanges: readonly Cidr[]
+  readonly publishNotReadyAddresses: boolean
+  readonly options: ServiceOptions
+}
