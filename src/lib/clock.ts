@@ -14,9 +14,12 @@ export interface Clock {
 /** The longest delay Node's timers keep; a longer one would fire at once. */
 const LONGEST_DELAY_MS = 2 ** 31 - 1
 
-/** The machine's own time. */
+/** `performance.now()` starts at 0 in every thread; from the machine's monotonic clock all threads read the same time. */
+const THREAD_START_MS = Number(process.hrtime.bigint()) / 1e6 - performance.now()
+
+/** The machine's own time. `now` agrees between the threads of a process. */
 export const systemClock: Clock = {
-  now: () => performance.now(),
+  now: () => performance.now() + THREAD_START_MS,
   wall: () => Date.now(),
   after(delayMs, run) {
     const handle = setTimeout(run, Math.min(Math.max(delayMs, 0), LONGEST_DELAY_MS))

@@ -1,4 +1,4 @@
-import type { EndpointKey, Protocol, ServicePortKey, SocketAddress } from './keys.ts'
+import type { Cidr, EndpointKey, Protocol, ServicePortKey, SocketAddress } from './keys.ts'
 import type { SchedulerName } from './service.ts'
 
 /** An endpoint as an engine's thread needs it. */
@@ -15,11 +15,15 @@ export interface PublishedRoute {
   readonly listener: number
   readonly service: ServicePortKey
   readonly serviceSlot: number
+  /** The ledger's rotation word for this list of endpoints. */
+  readonly rotation: number
   readonly protocol: Protocol
   readonly scheduler: SchedulerName
   /** In rotation order. Routes with the same list share the reference. */
   readonly endpoints: readonly RouteEndpoint[]
   readonly affinityTimeoutMs: number | undefined
+  /** Only clients inside one of these are served; empty: everyone. */
+  readonly sourceRanges: readonly Cidr[]
   readonly connectMs: readonly number[]
   readonly idleMs: number
   readonly halfCloseMs: number

@@ -35,11 +35,17 @@ const LONGEST_VALUE = 80
 /** A value as it is shown in a problem: one line of JSON, cut when long. */
 export function showValue(value: unknown): string {
   if (value === undefined) return ''
-  let text: string
-  try {
-    text = JSON.stringify(value) ?? String(value)
-  } catch {
-    text = String(value)
-  }
+  const text = toJson(value)
   return text.length > LONGEST_VALUE ? `${text.slice(0, LONGEST_VALUE - 1)}…` : text
+}
+
+/** Every entry takes a character at least, so what lies behind so many of them is cut off anyway; not to look at it is
+ *  what saves us from a value that unfolds to gigabytes (YAML aliases). */
+function toJson(value: unknown): string {
+  let left = LONGEST_VALUE
+  try {
+    return JSON.stringify(value, (_, entry) => (left-- < 0 && typeof entry === 'object' ? null : entry)) ?? String(value)
+  } catch {
+    return Object.prototype.toString.call(value)
+  }
 }

@@ -80,3 +80,10 @@ export interface SessionRecord {
   readonly datagramsFromEndpoint: number
   readonly end: SessionEnd
 }
+
+/** An attempt that failed, remembered by the engine until the session is connected or given up. */
+export interface Tried {
+  /** The endpoint's slot. */
+  readonly lease: number
+  readonly end: 'connect-refused' | 'connect-timeout'
+}

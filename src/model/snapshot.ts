@@ -1,28 +1,41 @@
 import type { Endpoint, EndpointGroup } from './endpoint.ts'
-import type { Ip, ListenerKey, ServiceKey, ServicePortKey, SocketAddress } from './keys.ts'
+import type { Ip, ListenerKey, Port, ServiceKey, ServicePortKey, SocketAddress } from './keys.ts'
 import type { Located } from './objects.ts'
 import type { Problem } from './problem.ts'
 import type { Service, ServicePort } from './service.ts'
 
 export type FrontendKind = 'clusterIP' | 'nodePort' | 'externalIP' | 'loadBalancer'
 
-/** What one of our sockets does: the meeting of an address, a Service port and the endpoints it may use.
- *  Immutable; the same reference from one snapshot to the next means nothing about it changed. */
-export interface Route {
+/** An address that a Service port would like to listen on. */
+export interface Frontend {
   readonly key: ListenerKey
   readonly address: SocketAddress
   readonly kind: FrontendKind
-  readonly service: Service
   readonly port: ServicePort
-  /** Usable under this frontend's policy, without duplicates, in key order. */
+}
+
+/** What one of our sockets does: the meeting of an address, a Service port and the endpoints it may use.
+ *  Immutable; the same reference from one snapshot to the next means nothing about it changed. */
+export interface Route extends Frontend {
+  readonly service: Service
+  /** Usable under this frontend's policy, of the address's family, without duplicates, in key order. Routes of one
+   *  Service port share the reference. */
   readonly endpoints: readonly Endpoint[]
 }
 
-/** One Service port and every endpoint that the objects list for it, usable or not. */
+/** The endpoints of one Service port. */
 export interface ServicePortEndpoints {
   readonly port: ServicePort
+  /** Every endpoint that the objects list for it, usable or not, in key order. */
   readonly all: readonly Endpoint[]
-  readonly usable: readonly Endpoint[]
+  readonly usable: { readonly 4: readonly Endpoint[]; readonly 6: readonly Endpoint[] }
+}
+
+/** Which Service listens on which address. The same reference as long as no address changed hands. */
+export interface Claims {
+  readonly owners: ReadonlyMap<ListenerKey, ServiceKey>
+  /** Every clusterIP of every Service. */
+  readonly clusterIps: ReadonlySet<Ip>
 }
 
 /** What one Service compiled to, with the inputs it was made from. */
@@ -32,18 +45,26 @@ export interface CompiledService {
   readonly node: NodeContext
   /** Given or assigned addresses. */
   readonly clusterIps: readonly Ip[]
+  /** Given or assigned, by Service port. */
+  readonly nodePorts: ReadonlyMap<ServicePortKey, Port>
+  readonly frontends: readonly Frontend[]
+  readonly claims: Claims
   readonly ports: ReadonlyMap<ServicePortKey, ServicePortEndpoints>
-  /** What it would like to listen on; an address that an older Service claims is not granted. */
+  /** Of the frontends that this Service owns. */
   readonly routes: readonly Route[]
   readonly problems: readonly Problem[]
 }
+
+/** Places in the ranges that addresses and ports are assigned from, by the name of who holds them. */
+export type Places = ReadonlyMap<string, number>
 
 /** Everything in force at one moment. */
 export interface Snapshot {
   readonly revision: number
   readonly services: ReadonlyMap<ServiceKey, CompiledService>
-  /** Granted routes: one owner per address. */
   readonly routes: ReadonlyMap<ListenerKey, Route>
+  readonly claims: Claims
+  readonly assigned: { readonly addresses: Places; readonly ports: Places }
   readonly problems: readonly Problem[]
 }
 

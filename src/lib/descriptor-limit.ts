@@ -1,0 +1,15 @@
+import { readFileSync } from 'node:fs'
+
+/** What Linux gives a process when nobody says otherwise. */
+const FALLBACK = 1024
+
+/** How many descriptors this process may hold. Node raises its own soft limit to the hard one at start. */
+export function descriptorLimit(): number {
+  try {
+    const line = /^Max open files\s+(\S+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))
+    const limit = line?.[1] === 'unlimited' ? 2 ** 20 : Number(line?.[1])
+    return Number.isFinite(limit) && limit > 0 ? Math.min(limit, 2 ** 20) : FALLBACK
+  } catch {
+    return FALLBACK
+  }
+}

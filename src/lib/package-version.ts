@@ -1,0 +1,7 @@
+import { readFileSync } from 'node:fs'
+
+/** The version in our own `package.json`, from the sources and from the build alike. */
+export function readPackageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }
+  return version
+}

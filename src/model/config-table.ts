@@ -1,0 +1,200 @@
+/** How the text of an option is read; the plural kinds are lists. */
+export type OptionKind =
+  | 'text'
+  | 'texts'
+  | 'choice'
+  | 'integer'
+  | 'boolean'
+  | 'duration'
+  | 'address'
+  | 'ips'
+  | 'cidr'
+  | 'cidrs'
+  | 'port-range'
+
+/** The commands that take options. */
+export type OptionCommand = 'run' | 'forward' | 'check'
+
+/** One option of the process, whichever way it is given. */
+export interface ConfigOption {
+  readonly kind: OptionKind
+  /** What stands for the value in help texts; empty for a switch. */
+  readonly argument: string
+  /** The words a `choice` may be. */
+  readonly choices?: readonly string[]
+  /** The least an `integer` may be, or a `duration` in milliseconds. */
+  readonly least?: number
+  /** The value when nothing is given, written as it would be given; empty: nothing, or off. */
+  readonly default: string
+  /** Whether `forward` and the library leave it off unless it is given. */
+  readonly offUnlessAsked?: boolean
+  /** The commands that take its flag. */
+  readonly commands: readonly OptionCommand[]
+  /** What it does, for help texts and docs: one or two sentences without a full stop at the end. */
+  readonly help: string
+}
+
+const SERVING: readonly OptionCommand[] = ['run', 'forward']
+const VALIDITY: readonly OptionCommand[] = ['run', 'check']
+const ALL: readonly OptionCommand[] = ['run', 'forward', 'check']
+
+/** Every option. The key is what it is called in a configuration file; flag and variable follow from it. */
+export const CONFIG_OPTIONS = {
+  file: {
+    kind: 'texts',
+    argument: 'PATH',
+    default: '',
+    commands: ['run'],
+    help: 'File or folder of Kubernetes objects (YAML or JSON) to serve and watch',
+  },
+  config: {
+    kind: 'text',
+    argument: 'FILE',
+    default: '',
+    commands: ALL,
+    help: 'YAML file of these options: kind Configuration, apiVersion portald.io/v1alpha1, flags as camelCase keys',
+  },
+  engine: {
+    kind: 'choice',
+    argument: 'NAME',
+    choices: ['auto', 'native', 'node'],
+    default: 'auto',
+    commands: SERVING,
+    help: 'What moves the bytes: native, node, or auto for the fastest one that works here',
+  },
+  workers: {
+    kind: 'integer',
+    argument: 'N',
+    least: 1,
+    default: '',
+    commands: SERVING,
+    help: 'Worker threads of the native engine; without a number, one less than there are cores. The node engine has no workers',
+  },
+  hostnameOverride: {
+    kind: 'text',
+    argument: 'NAME',
+    default: '',
+    commands: VALIDITY,
+    help: "Name of this node, as endpoints carry it in nodeName; the machine's host name when empty",
+  },
+  nodeIp: {
+    kind: 'ips',
+    argument: 'IP',
+    default: '',
+    commands: VALIDITY,
+    help: 'Address of this node that answers on nodePorts; replaces the detected ones and need not be on an interface',
+  },
+  nodeportAddresses: {
+    kind: 'cidrs',
+    argument: 'CIDR',
+    default: '',
+    commands: VALIDITY,
+    help: 'Only addresses of this node in these ranges answer on nodePorts; all of them when empty',
+  },
+  allowLoopbackEndpoints: {
+    kind: 'boolean',
+    argument: '',
+    default: 'false',
+    commands: VALIDITY,
+    help: 'Accept endpoints on 127.0.0.0/8 and ::1, for sidecars and tests',
+  },
+  serviceClusterIpRange: {
+    kind: 'cidr',
+    argument: 'CIDR',
+    default: '',
+    commands: VALIDITY,
+    help: 'A Service without a clusterIP gets one from this range, the same one after every start',
+  },
+  serviceNodePortRange: {
+    kind: 'port-range',
+    argument: 'FROM-TO',
+    default: '30000-32767',
+    commands: VALIDITY,
+    help: 'Where nodePorts without a number are taken from; a given number outside it is a warning',
+  },
+  logLevel: {
+    kind: 'choice',
+    argument: 'LEVEL',
+    choices: ['debug', 'info', 'warn', 'error', 'silent'],
+    default: 'info',
+    commands: SERVING,
+    help: 'Least severe log lines that are written',
+  },
+  accessLog: {
+    kind: 'text',
+    argument: 'FILE',
+    default: '',
+    commands: SERVING,
+    help: 'Where to write one line per session when it ends; - is standard output, empty is off',
+  },
+  metricsBindAddress: {
+    kind: 'address',
+    argument: 'IP:PORT',
+    default: '127.0.0.1:10249',
+    offUnlessAsked: true,
+    commands: SERVING,
+    help: 'Address of /metrics and the health paths; empty switches it off',
+  },
+  healthzBindAddress: {
+    kind: 'address',
+    argument: 'IP:PORT',
+    default: '0.0.0.0:10256',
+    offUnlessAsked: true,
+    commands: SERVING,
+    help: 'Address of /healthz, /livez and /readyz; empty switches it off',
+  },
+  shutdownDelay: {
+    kind: 'duration',
+    argument: 'DURATION',
+    default: '0s',
+    commands: SERVING,
+    help: 'After SIGTERM: how long to go on accepting while /readyz already says no',
+  },
+  drainTimeout: {
+    kind: 'duration',
+    argument: 'DURATION',
+    default: '30s',
+    commands: SERVING,
+    help: 'After that: how long running sessions may take to finish before they are cut',
+  },
+  udpTimeout: {
+    kind: 'duration',
+    argument: 'DURATION',
+    least: 1,
+    default: '60s',
+    commands: SERVING,
+    help: 'How long a UDP session without a datagram lasts; a Service may say otherwise with portald.io/udp-timeout',
+  },
+} as const satisfies Readonly<Record<string, ConfigOption>>
+
+/** What an option is called in a configuration file. */
+export type OptionKey = keyof typeof CONFIG_OPTIONS
+
+/** Every key, in the order of the table. */
+export const OPTION_KEYS = Object.keys(CONFIG_OPTIONS) as readonly OptionKey[]
+
+/** The table's row of a key, in its general form. */
+export function configOption(key: OptionKey): ConfigOption {
+  return CONFIG_OPTIONS[key]
+}
+
+/** The value when nothing is given, written as it would be given; the library counts as `forward`. */
+export function defaultOf(key: OptionKey, command: OptionCommand): string {
+  const option = configOption(key)
+  return command === 'forward' && option.offUnlessAsked ? '' : option.default
+}
+
+/** `nodeIp` → `node-ip`, without the dashes in front. */
+export function flagOf(key: OptionKey): string {
+  return key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
+}
+
+/** `nodeIp` → `PORTALD_NODE_IP`. */
+export function variableOf(key: OptionKey): string {
+  return `PORTALD_${flagOf(key).replaceAll('-', '_').toUpperCase()}`
+}
+
+/** Whether an option takes several values: its flag repeats, and one value may hold several between commas. */
+export function isList(kind: OptionKind): boolean {
+  return kind === 'texts' || kind === 'ips' || kind === 'cidrs'
+}

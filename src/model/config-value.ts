@@ -1,0 +1,98 @@
+import { parseDuration, showDuration } from '../lib/duration.ts'
+import { parseCidr, parseIp, parsePort } from './address.ts'
+import type { CONFIG_OPTIONS, ConfigOption, OptionKey, OptionKind } from './config-table.ts'
+import type { Cidr, Ip, Port, SocketAddress } from './keys.ts'
+
+/** Ports from one to another, both included. */
+export type PortRange = readonly [from: Port, to: Port]
+
+interface KindValues {
+  text: string
+  texts: string
+  choice: string
+  integer: number
+  boolean: boolean
+  duration: number
+  address: SocketAddress
+  ips: Ip
+  cidr: Cidr
+  cidrs: Cidr
+  'port-range': PortRange
+}
+
+/** What one value of an option becomes: a duration is milliseconds, a choice is one of its words. */
+export type OptionValue<Key extends OptionKey> = (typeof CONFIG_OPTIONS)[Key] extends { choices: readonly (infer Choice)[] }
+  ? Choice
+  : KindValues[(typeof CONFIG_OPTIONS)[Key]['kind']]
+
+interface Reading<T> {
+  parse(text: string, option: ConfigOption): T | undefined
+  /** What would be right. */
+  expected(option: ConfigOption): string
+}
+
+const WHOLE = /^\d+$/
+
+/** `127.0.0.1:80` or `[::1]:80`. */
+export function parseSocketAddress(text: string): SocketAddress | undefined {
+  const [, bracketed, plain, portText] = /^(?:\[([^\]]+)\]|([^:[\]]+)):(\d+)$/.exec(text) ?? []
+  const ip = parseIp(bracketed ?? plain ?? '')
+  const port = parsePort(Number(portText))
+  return ip !== undefined && port !== undefined ? { ip, port } : undefined
+}
+
+function parsePortRange(text: string): PortRange | undefined {
+  const [, first, second] = /^(\d+)-(\d+)$/.exec(text) ?? []
+  const from = parsePort(Number(first))
+  const to = parsePort(Number(second))
+  return from !== undefined && to !== undefined && from <= to ? [from, to] : undefined
+}
+
+const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false }
+
+/** Node's timers keep no longer ones. */
+const LONGEST_DURATION_MS = 2 ** 31 - 1
+
+function within(value: number | undefined, least = 0, most = Number.MAX_SAFE_INTEGER): number | undefined {
+  return value !== undefined && value >= least && value <= most ? value : undefined
+}
+
+const text: Reading<string> = { parse: (text) => text, expected: () => 'some text' }
+const cidr: Reading<Cidr> = { parse: parseCidr, expected: () => 'an address range such as 10.96.0.0/12 or fd00::/108' }
+
+const READINGS: { readonly [Kind in OptionKind]: Reading<KindValues[Kind]> } = {
+  text,
+  texts: text,
+  choice: {
+    parse: (text, option) => (option.choices?.includes(text) ? text : undefined),
+    expected: (option) => `one of ${option.choices?.join(', ')}`,
+  },
+  integer: {
+    parse: (text, option) => within(WHOLE.test(text) ? Number(text) : undefined, option.least),
+    expected: (option) => `a whole number, at least ${option.least ?? 0}`,
+  },
+  boolean: { parse: (text) => BOOLEANS[text.toLowerCase()], expected: () => 'true or false' },
+  duration: {
+    parse: (text, option) => within(parseDuration(text), option.least, LONGEST_DURATION_MS),
+    expected: (option) =>
+      `a duration from ${showDuration(option.least ?? 0)} to 596h, such as 250ms, 30s or 1h30m; a bare number is seconds`,
+  },
+  address: {
+    parse: parseSocketAddress,
+    expected: () => 'an address and port such as 127.0.0.1:10249 or [::1]:10249, or nothing to switch it off',
+  },
+  ips: { parse: parseIp, expected: () => 'an IP address such as 192.0.2.10 or 2001:db8::10' },
+  cidr,
+  cidrs: cidr,
+  'port-range': { parse: parsePortRange, expected: () => 'two ports from 1 to 65535 such as 30000-32767, the lower one first' },
+}
+
+/** Reads one value of an option; undefined when it is not one. */
+export function parseOptionValue<Key extends OptionKey>(option: ConfigOption, text: string): OptionValue<Key> | undefined {
+  return READINGS[option.kind].parse(text.trim(), option) as OptionValue<Key> | undefined
+}
+
+/** What would be right for an option, to end a problem with: `must be …`. */
+export function expectedValue(option: ConfigOption): string {
+  return `must be ${READINGS[option.kind].expected(option)}`
+}

@@ -1,0 +1,155 @@
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { parseDuration } from '../../src/lib/duration.ts'
+import { ANNOTATION_PREFIX, ANNOTATIONS, parseAnnotations } from '../../src/model/annotations.ts'
+import { Findings } from '../../src/model/findings.ts'
+
+const DEFAULTS = {
+  connectMs: [250, 500, 1000, 2000],
+  idleMs: 3_600_000,
+  halfCloseMs: 60_000,
+  udpIdleMs: 60_000,
+  udpResponses: undefined,
+  onEndpointRemoved: { do: 'keep' },
+}
+
+function read(annotations: Record<string, unknown>, udpIdleMs = 60_000) {
+  const findings = new Findings()
+  const prefixed = Object.fromEntries(Object.entries(annotations).map(([name, value]) => [`portald.io/${name}`, value]))
+  return { options: parseAnnotations(prefixed, udpIdleMs, findings), findings: findings.list(), rejected: findings.rejected }
+}
+
+describe('annotations', () => {
+  it('leave everything at its default when there are none', () => {
+    expect(read({})).toEqual({ options: DEFAULTS, findings: [], rejected: false })
+  })
+
+  it.each([
+    ['on-endpoint-removed', 'keep', { onEndpointRemoved: { do: 'keep' } }],
+    ['on-endpoint-removed', 'cut', { onEndpointRemoved: { do: 'cut' } }],
+    ['on-endpoint-removed', 'drain=30s', { onEndpointRemoved: { do: 'drain', deadlineMs: 30_000 } }],
+    ['on-endpoint-removed', ' drain=5 ', { onEndpointRemoved: { do: 'drain', deadlineMs: 5000 } }],
+    ['idle-timeout', '5m', { idleMs: 300_000 }],
+    ['idle-timeout', '90', { idleMs: 90_000 }],
+    ['half-close-timeout', '1500ms', { halfCloseMs: 1500 }],
+    ['udp-timeout', '10s', { udpIdleMs: 10_000 }],
+    ['udp-responses', '1', { udpResponses: 1 }],
+    ['attempts', '1', { connectMs: [250] }],
+    ['attempts', '2', { connectMs: [250, 500] }],
+    ['attempts', '6', { connectMs: [250, 500, 1000, 2000, 2000, 2000] }],
+    ['attempts', '16', { connectMs: [250, 500, 1000, ...Array(13).fill(2000)] }],
+    ['connect-timeout', '3s', { connectMs: [3000, 3000, 3000, 3000] }],
+    ['connect-timeout', '250ms,1s', { connectMs: [250, 1000] }],
+    ['connect-timeout', ' 250ms , 1s ', { connectMs: [250, 1000] }],
+  ])('understand %s: %j', (name, text, options) => {
+    expect(read({ [name]: text })).toEqual({ options: { ...DEFAULTS, ...options }, findings: [], rejected: false })
+  })
+
+  it('put attempts and their timeouts together in any order', () => {
+    const wanted = { options: { ...DEFAULTS, connectMs: [3000, 3000] }, findings: [], rejected: false }
+    expect(read({ attempts: '2', 'connect-timeout': '3s' })).toEqual(wanted)
+    expect(read({ 'connect-timeout': '3s', attempts: '2' })).toEqual(wanted)
+    expect(read({ 'connect-timeout': '1s,2s', attempts: '3' }).options.connectMs).toEqual([1000, 2000, 2000])
+    expect(read({ 'connect-timeout': '1s,2s', attempts: '1' }).options.connectMs).toEqual([1000])
+  })
+
+  it('take the process’s UDP timeout where a Service does not say', () => {
+    expect(read({}, 5000).options.udpIdleMs).toBe(5000)
+    expect(read({ 'udp-timeout': '7s' }, 5000).options.udpIdleMs).toBe(7000)
+  })
+
+  it.each([
+    ['on-endpoint-removed', 'drain'],
+    ['on-endpoint-removed', 'drain='],
+    ['on-endpoint-removed', 'drain=0'],
+    ['on-endpoint-removed', 'drain=-1s'],
+    ['on-endpoint-removed', 'Keep'],
+    ['on-endpoint-removed', ''],
+    ['idle-timeout', ''],
+    ['idle-timeout', '0'],
+    ['idle-timeout', '1us'],
+    ['idle-timeout', '1 hour'],
+    ['idle-timeout', '597h'],
+    ['half-close-timeout', 'never'],
+    ['udp-timeout', '-1s'],
+    ['connect-timeout', ''],
+    ['connect-timeout', '1s,'],
+    ['connect-timeout', '1s,0s'],
+    ['connect-timeout', Array(17).fill('1s').join()],
+    ['attempts', '0'],
+    ['attempts', '17'],
+    ['attempts', '1.5'],
+    ['attempts', '-1'],
+    ['attempts', '0x2'],
+    ['udp-responses', '0'],
+    ['udp-responses', '1000001'],
+  ])('keep the default, loudly, for %s: %j', (name, text) => {
+    const { options, findings, rejected } = read({ [name]: text })
+    expect(options).toEqual(DEFAULTS)
+    expect(rejected).toBe(false)
+    expect(findings).toEqual([
+      {
+        severity: 'error',
+        code: 'annotation',
+        path: ['metadata', 'annotations', `portald.io/${name}`],
+        value: text,
+        message: ANNOTATIONS.find((rule) => rule.name === `portald.io/${name}`)?.right,
+      },
+    ])
+  })
+
+  it('keep what is right beside what is wrong', () => {
+    expect(read({ attempts: 'many', 'idle-timeout': '5m' }).options).toEqual({ ...DEFAULTS, idleMs: 300_000 })
+  })
+
+  it('must be text, as Kubernetes wants them', () => {
+    const { options, findings } = read({ attempts: 3 })
+    expect(options).toEqual(DEFAULTS)
+    expect(findings).toMatchObject([{ severity: 'error', code: 'type', value: 3 }])
+    expect(findings[0]?.message).toBe('must be text: put it in quotes; must be a whole number from 1 to 16')
+  })
+
+  it('name the nearest one when one is not known', () => {
+    const { options, findings } = read({ 'idle-timeut': '5m' })
+    expect(options).toEqual(DEFAULTS)
+    expect(findings).toMatchObject([{ severity: 'warning', code: 'annotation-unknown' }])
+    expect(findings[0]?.message).toBe('is not known; the nearest is portald.io/idle-timeout')
+  })
+
+  it('of others are not looked at', () => {
+    const findings = new Findings()
+    parseAnnotations({ 'kubectl.kubernetes.io/x': 5, 'portald.iox/attempts': 'x', attempts: 'x' }, 60_000, findings)
+    expect(findings.list()).toEqual([])
+  })
+
+  it('are never a reason to fail', () => {
+    const names = fc.oneof(fc.string(), fc.constantFrom(...ANNOTATIONS.map((rule) => rule.name)))
+    const texts = fc.oneof(fc.anything(), fc.stringMatching(/^[0-9a-z=.,]{0,12}$/))
+    fc.assert(
+      fc.property(fc.dictionary(names, texts), (annotations) => {
+        const options = parseAnnotations(annotations, 60_000, new Findings())
+        expect(options.connectMs.length).toBeGreaterThan(0)
+        for (const ms of [...options.connectMs, options.idleMs, options.halfCloseMs, options.udpIdleMs])
+          expect(ms).toBeGreaterThanOrEqual(1)
+      }),
+    )
+  })
+})
+
+describe('the table of annotations', () => {
+  it('has a default that its own rule reads, or none', () => {
+    for (const rule of ANNOTATIONS) {
+      expect(rule.name.startsWith(ANNOTATION_PREFIX)).toBe(true)
+      if (rule.fallback !== '') expect(rule.parse(rule.fallback)).toBeDefined()
+    }
+    expect(ANNOTATIONS.map((rule) => rule.fallback).map((text) => text.split(',').map(parseDuration))).toContainEqual([
+      250, 500, 1000, 2000,
+    ])
+  })
+
+  it('says in one line what each is for and what would be right', () => {
+    for (const { about, right } of ANNOTATIONS) {
+      for (const text of [about, right]) expect(text).toMatch(/^[a-z][^\n]{10,140}[^.\n]$/)
+    }
+  })
+})
