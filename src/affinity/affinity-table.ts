@@ -1,0 +1,238 @@
+import { ProxyError } from '../lib/errors.ts'
+import type { ClientAddress } from '../model/session.ts'
+import { AFFINITY_ENTRY_BYTES, AFFINITY_HEADER_BYTES } from '../model/shared-layout.ts'
+
+/** Words of an entry. STATE is 0 while free, else the key's fingerprint; ENDPOINT is 0 until the entry is published. */
+const STATE = 0
+const ENDPOINT = 1
+const USED_MS = 2
+const SERVICE = 3
+const ADDRESS = 4
+const ENTRY_WORDS = AFFINITY_ENTRY_BYTES / 4
+
+/** Words of the header. */
+const EVICTIONS = 0
+
+/** Entries in one bucket; a key may also stand in the neighbouring bucket. */
+const WAYS = 16
+/** An entry is claimed but not yet published for well under a microsecond, unless its thread was put to sleep in
+ *  between: look again this often, then once a millisecond. One that stays open longer belongs to a thread that died. */
+const SPIN_ROUNDS = 1_000
+const PATIENCE_MS = 200
+/** How often a claim that gave way, or found every entry taken under its hands, begins again. */
+const TRIES = 4
+
+/** What a look-up found when it found nothing. */
+export const NO_ENDPOINT = -1
+
+function mix(hash: number, word: number): number {
+  let mixed = Math.imul(hash ^ word, 0x9e3779b1)
+  mixed ^= mixed >>> 15
+  return Math.imul(mixed, 0x85ebca6b) ^ (mixed >>> 13)
+}
+
+/** Which endpoint a client went to last, per Service port: sliding age, bounded size, in shared memory, without locks.
+ *
+ *  A bucketed hash table. A thread claims a free entry by putting the key's fingerprint into STATE with one
+ *  compare-and-swap, writes the key, looks whether another thread claimed the same key meanwhile, and publishes by
+ *  storing the endpoint. Of two open claims for one key the later entry gives way; a published one always stands. So
+ *  two threads never send one client to two endpoints. A full bucket evicts its longest unused entry. */
+export class AffinityTable {
+  readonly #header: Int32Array<SharedArrayBuffer>
+  readonly #words: Int32Array<SharedArrayBuffer>
+  readonly #buckets: number
+
+  constructor(buffer: SharedArrayBuffer) {
+    this.#header = new Int32Array(buffer, 0, AFFINITY_HEADER_BYTES / 4)
+    this.#words = new Int32Array(buffer, AFFINITY_HEADER_BYTES)
+    this.#buckets = this.#words.length / ENTRY_WORDS / WAYS
+    if (this.#buckets < 2 || !Number.isInteger(Math.log2(this.#buckets))) {
+      throw new ProxyError('E_INTERNAL', 'bug', `an affinity table has a power of two of entries, at least ${2 * WAYS}`)
+    }
+  }
+
+  /** The endpoint slot remembered for this client, its age renewed; `NO_ENDPOINT` if there is none younger than
+   *  `timeoutMs`. `nowMs` may be any clock's, as long as all callers share it. */
+  find(service: number, client: ClientAddress, nowMs: number, timeoutMs: number): number {
+    const at = this.#locate(service, client)
+    if (at < 0) return NO_ENDPOINT
+    const words = this.#words
+    if (ageMs(nowMs, Atomics.load(words, at + USED_MS)) >= timeoutMs) return NO_ENDPOINT
+    Atomics.store(words, at + USED_MS, nowMs | 0)
+    return Atomics.load(words, at + ENDPOINT) - 1
+  }
+
+  /** Remembers `slot` for a client that `find` did not know, and returns it; or, where another thread was a moment
+   *  faster, returns that thread's choice, which stands. */
+  remember(service: number, client: ClientAddress, slot: number, nowMs: number, timeoutMs: number): number {
+    const words = this.#words
+    const fingerprint = this.#fingerprint(service, client)
+    for (let tries = 0; tries < TRIES; tries++) {
+      const known = this.#locate(service, client)
+      if (known >= 0) {
+        const endpoint = Atomics.load(words, known + ENDPOINT)
+        if (endpoint === 0) continue
+        if (ageMs(nowMs, Atomics.load(words, known + USED_MS)) < timeoutMs) return endpoint - 1
+        // Expired: whoever turns it into an open claim publishes it anew, the others wait for that.
+        if (Atomics.compareExchange(words, known + ENDPOINT, endpoint, 0) !== endpoint) continue
+        Atomics.store(words, known + USED_MS, nowMs | 0)
+        Atomics.store(words, known + ENDPOINT, slot + 1)
+        return slot
+      }
+      const at = this.#claim(fingerprint, nowMs, timeoutMs)
+      if (at < 0) continue
+      words[at + SERVICE] = service
+      words[at + ADDRESS] = client.word0
+      words[at + ADDRESS + 1] = client.word1
+      words[at + ADDRESS + 2] = client.word2
+      words[at + ADDRESS + 3] = client.word3
+      Atomics.store(words, at + USED_MS, nowMs | 0)
+      if (this.#standsAlone(service, client, fingerprint, at)) {
+        Atomics.store(words, at + ENDPOINT, slot + 1)
+        return slot
+      }
+      Atomics.store(words, at + STATE, 0)
+      this.#awaitOpenClaims(fingerprint)
+    }
+    return slot
+  }
+
+  /** Moves a client to another endpoint, known or not. */
+  move(service: number, client: ClientAddress, slot: number, nowMs: number, timeoutMs: number): void {
+    const at = this.#locate(service, client)
+    if (at < 0) {
+      this.remember(service, client, slot, nowMs, timeoutMs)
+      return
+    }
+    Atomics.store(this.#words, at + ENDPOINT, slot + 1)
+    Atomics.store(this.#words, at + USED_MS, nowMs | 0)
+  }
+
+  /** Forgets this client of this Service port, if `slot` is what is remembered for it. */
+  forget(service: number, client: ClientAddress, slot: number): void {
+    const at = this.#locate(service, client)
+    if (at >= 0 && Atomics.load(this.#words, at + ENDPOINT) === slot + 1) this.#free(at)
+  }
+
+  /** Frees what is older than its Service port's timeout; `timeoutOf` gives 0 for one that is gone. Returns how many
+   *  entries remain. Walks the whole table: for the main thread, now and then. */
+  sweep(nowMs: number, timeoutOf: (service: number) => number): number {
+    const words = this.#words
+    let left = 0
+    for (let at = 0; at < words.length; at += ENTRY_WORDS) {
+      if (words[at + STATE] === 0 || Atomics.load(words, at + ENDPOINT) === 0) continue
+      if (ageMs(nowMs, words[at + USED_MS] as number) >= timeoutOf(words[at + SERVICE] as number)) this.#free(at)
+      else left++
+    }
+    return left
+  }
+
+  /** Entries given up early because their bucket was full. */
+  evictions(): number {
+    return Atomics.load(this.#header, EVICTIONS) >>> 0
+  }
+
+  #free(at: number): void {
+    Atomics.store(this.#words, at + ENDPOINT, 0)
+    Atomics.store(this.#words, at + STATE, 0)
+  }
+
+  #fingerprint(service: number, client: ClientAddress): number {
+    const hash = mix(mix(mix(mix(mix(0x2545f491, service), client.word0), client.word1), client.word2), client.word3)
+    return hash === 0 ? 1 : hash
+  }
+
+  /** The n-th entry of the 2 × WAYS that a key may stand in. */
+  #entry(fingerprint: number, n: number): number {
+    const home = (fingerprint >>> 0) & (this.#buckets - 1)
+    const bucket = n < WAYS ? home : home ^ 1
+    return (bucket * WAYS + (n & (WAYS - 1))) * ENTRY_WORDS
+  }
+
+  #matches(at: number, service: number, client: ClientAddress): boolean {
+    const words = this.#words
+    return (
+      words[at + SERVICE] === service &&
+      words[at + ADDRESS] === (client.word0 | 0) &&
+      words[at + ADDRESS + 1] === (client.word1 | 0) &&
+      words[at + ADDRESS + 2] === (client.word2 | 0) &&
+      words[at + ADDRESS + 3] === (client.word3 | 0)
+    )
+  }
+
+  #locate(service: number, client: ClientAddress): number {
+    const fingerprint = this.#fingerprint(service, client)
+    for (let n = 0; n < 2 * WAYS; n++) {
+      const at = this.#entry(fingerprint, n)
+      if (Atomics.load(this.#words, at + STATE) !== fingerprint) continue
+      if (Atomics.load(this.#words, at + ENDPOINT) !== 0 && this.#matches(at, service, client)) return at
+    }
+    return -1
+  }
+
+  /** Takes a free or expired entry, else the longest unused one. -1 where other threads took every one tried. */
+  #claim(fingerprint: number, nowMs: number, timeoutMs: number): number {
+    const words = this.#words
+    let oldest = -1
+    let oldestAge = -1
+    for (let n = 0; n < 2 * WAYS; n++) {
+      const at = this.#entry(fingerprint, n)
+      if (Atomics.load(words, at + STATE) === 0) {
+        if (Atomics.compareExchange(words, at + STATE, 0, fingerprint) === 0) return at
+        continue
+      }
+      const age = ageMs(nowMs, Atomics.load(words, at + USED_MS))
+      if (age > oldestAge && Atomics.load(words, at + ENDPOINT) !== 0) {
+        oldestAge = age
+        oldest = at
+      }
+    }
+    if (oldest < 0) return -1
+    const endpoint = Atomics.load(words, oldest + ENDPOINT)
+    if (endpoint === 0 || Atomics.compareExchange(words, oldest + ENDPOINT, endpoint, 0) !== endpoint) return -1
+    Atomics.store(words, oldest + STATE, fingerprint)
+    if (oldestAge < timeoutMs) Atomics.add(this.#header, EVICTIONS, 1)
+    return oldest
+  }
+
+  /** Whether the claim at `mine` may be published. Of two open claims the one that comes later among the key's entries
+   *  gives way, and the earlier one waits to see whether the later published before it could know. */
+  #standsAlone(service: number, client: ClientAddress, fingerprint: number, mine: number): boolean {
+    const words = this.#words
+    let earlier = true
+    for (let n = 0; n < 2 * WAYS; n++) {
+      const at = this.#entry(fingerprint, n)
+      if (at === mine) {
+        earlier = false
+        continue
+      }
+      if (Atomics.load(words, at + STATE) !== fingerprint) continue
+      if (earlier && Atomics.load(words, at + ENDPOINT) === 0) return false
+      this.#awaitClaim(at, fingerprint)
+      if (Atomics.load(words, at + STATE) === fingerprint && this.#matches(at, service, client)) return false
+    }
+    return true
+  }
+
+  #awaitOpenClaims(fingerprint: number): void {
+    for (let n = 0; n < 2 * WAYS; n++) {
+      const at = this.#entry(fingerprint, n)
+      if (!this.#awaitClaim(at, fingerprint)) this.#free(at)
+    }
+  }
+
+  /** Waits until the entry is no longer an open claim for this fingerprint. False: it stayed open too long. */
+  #awaitClaim(at: number, fingerprint: number): boolean {
+    const words = this.#words
+    for (let round = 0; round < SPIN_ROUNDS + PATIENCE_MS; round++) {
+      if (Atomics.load(words, at + STATE) !== fingerprint || Atomics.load(words, at + ENDPOINT) !== 0) return true
+      if (round >= SPIN_ROUNDS) Atomics.wait(words, at + ENDPOINT, 0, 1)
+    }
+    return false
+  }
+}
+
+/** Age on a clock kept as 32-bit milliseconds, which wraps after 49 days; entries are swept long before. */
+function ageMs(nowMs: number, usedMs: number): number {
+  return ((nowMs | 0) - usedMs) >>> 0
+}

@@ -1,0 +1,172 @@
+import type { Random } from '../lib/random.ts'
+import type { EndpointKey, ServicePortKey } from '../model/keys.ts'
+import {
+  endpointBase,
+  endpointCell,
+  type LedgerViews,
+  ledgerViews,
+  ROTATIONS,
+  type SharedState,
+  serviceBase,
+  serviceCell,
+} from '../model/shared-layout.ts'
+
+/** Whose slot it is. */
+interface EndpointName {
+  readonly service: ServicePortKey
+  readonly key: EndpointKey
+}
+
+/** The slots of one Service port. */
+interface ServiceEntry {
+  readonly key: ServicePortKey
+  readonly slot: number
+  readonly endpoints: Map<EndpointKey, number>
+}
+
+/** A slot of something that left. Nobody else may be given it before `revision` is in force everywhere and its last
+ *  session has ended; what comes back before that gets the same one. */
+interface Retired {
+  readonly slot: number
+  readonly revision: number
+  /** Whether no session ran on it at the last look. */
+  idle: boolean
+}
+
+function nameOf(service: ServicePortKey, endpoint: EndpointKey): string {
+  return `${service} ${endpoint}`
+}
+
+/** Who owns which slot of the shared ledger. Lives on the main thread; what happens is counted by the threads
+ *  themselves, in the slots, which therefore outlive any number of snapshots. */
+export class Ledger {
+  readonly views: LedgerViews
+  readonly #shared: SharedState
+  readonly #random: Random
+  readonly #services = new Map<ServicePortKey, ServiceEntry>()
+  readonly #serviceNames: (ServicePortKey | undefined)[] = []
+  readonly #endpointNames: (EndpointName | undefined)[] = []
+  readonly #freeServices: number[] = []
+  readonly #freeEndpoints: number[] = []
+  readonly #retiredServices = new Map<ServicePortKey, Retired>()
+  readonly #retiredEndpoints = new Map<string, Retired>()
+
+  constructor(shared: SharedState, random: Random) {
+    this.#shared = shared
+    this.#random = random
+    this.views = ledgerViews(shared)
+  }
+
+  /** The slot of a Service port, given on first use; undefined when the ledger is full. */
+  serviceSlot(key: ServicePortKey): number | undefined {
+    const known = this.#services.get(key)
+    if (known) return known.slot
+    const retired = this.#retiredServices.get(key)
+    const slot = retired?.slot ?? this.#freeServices.pop() ?? this.#serviceNames.length
+    if (slot >= this.#shared.serviceSlots) return undefined
+    this.#retiredServices.delete(key)
+    this.#serviceNames[slot] = key
+    this.#services.set(key, { key, slot, endpoints: new Map() })
+    if (retired) return slot
+    for (let n = 0; n < ROTATIONS; n++) {
+      Atomics.store(this.views.rotations, slot * ROTATIONS + n, this.#random.below(2 ** 31))
+    }
+    return slot
+  }
+
+  /** The slot of an endpoint of a Service port, given on first use; undefined when the ledger is full or the Service
+   *  port has no slot. */
+  endpointSlot(service: ServicePortKey, key: EndpointKey): number | undefined {
+    const entry = this.#services.get(service)
+    if (!entry) return undefined
+    const known = entry.endpoints.get(key)
+    if (known !== undefined) return known
+    const name = nameOf(service, key)
+    const slot = this.#retiredEndpoints.get(name)?.slot ?? this.#freeEndpoints.pop() ?? this.#endpointNames.length
+    if (slot >= this.#shared.endpointSlots) return undefined
+    this.#retiredEndpoints.delete(name)
+    this.#endpointNames[slot] = { service, key }
+    entry.endpoints.set(key, slot)
+    return slot
+  }
+
+  /** Gives up slots that `revision` no longer uses: endpoints that left, and whole Service ports. Returns the slots of
+   *  the endpoints that left. */
+  retain(service: ServicePortKey, endpoints: ReadonlySet<EndpointKey> | undefined, revision: number): number[] {
+    const entry = this.#services.get(service)
+    if (!entry) return []
+    const left: number[] = []
+    for (const [key, slot] of entry.endpoints) {
+      if (endpoints?.has(key)) continue
+      entry.endpoints.delete(key)
+      this.#retiredEndpoints.set(nameOf(service, key), { slot, revision, idle: false })
+      left.push(slot)
+    }
+    if (!endpoints) {
+      this.#services.delete(service)
+      this.#retiredServices.set(service, { slot: entry.slot, revision, idle: false })
+    }
+    return left
+  }
+
+  /** Makes retired slots usable again: those that no thread can still mean, because `revision` is in force everywhere,
+   *  and whose sessions had all ended when it was called last. Call it after the session records were drained, which
+   *  name slots too: a session's record is written before the session stops counting, but maybe after that drain. */
+  reclaim(revision: number): void {
+    for (const [name, retired] of this.#retiredEndpoints) {
+      if (!wasIdle(retired, revision, this.activeAt(retired.slot))) continue
+      for (const row of this.views.rows) row.endpoints.fill(0, endpointBase(retired.slot), endpointBase(retired.slot + 1))
+      this.#retiredEndpoints.delete(name)
+      this.#endpointNames[retired.slot] = undefined
+      this.#freeEndpoints.push(retired.slot)
+    }
+    for (const [key, retired] of this.#retiredServices) {
+      if (!wasIdle(retired, revision, this.#activeOf(retired.slot))) continue
+      for (const row of this.views.rows) row.services.fill(0, serviceBase(retired.slot), serviceBase(retired.slot + 1))
+      this.#retiredServices.delete(key)
+      this.#serviceNames[retired.slot] = undefined
+      this.#freeServices.push(retired.slot)
+    }
+  }
+
+  /** Sessions that run on an endpoint now, over all threads. */
+  activeAt(endpointSlot: number): number {
+    const cell = endpointBase(endpointSlot) + endpointCell('active')
+    let active = 0
+    for (const row of this.views.rows) active += row.endpoints[cell] as number
+    return active
+  }
+
+  /** Those of these slots whose endpoint left with `revision` and has not come back since. */
+  stillRetired(slots: readonly number[], revision: number): number[] {
+    const retired = new Set<number>()
+    for (const left of this.#retiredEndpoints.values()) if (left.revision === revision) retired.add(left.slot)
+    return slots.filter((slot) => retired.has(slot))
+  }
+
+  /** Service ports that have a slot, with their names. */
+  *servicePorts(): Iterable<{ readonly slot: number; readonly key: ServicePortKey }> {
+    for (const { slot, key } of this.#services.values()) yield { slot, key }
+  }
+
+  serviceName(slot: number): ServicePortKey | undefined {
+    return this.#serviceNames[slot]
+  }
+
+  endpointName(slot: number): EndpointName | undefined {
+    return this.#endpointNames[slot]
+  }
+
+  #activeOf(serviceSlot: number): number {
+    let active = 0
+    for (const row of this.views.rows) active += row.services[serviceBase(serviceSlot) + serviceCell('active')] as number
+    return active
+  }
+}
+
+/** Whether nothing ran on a slot at the last look and nothing does now. */
+function wasIdle(retired: Retired, revision: number, active: number): boolean {
+  const before = retired.idle
+  retired.idle = retired.revision <= revision && active === 0
+  return before && retired.idle
+}

@@ -1,0 +1,49 @@
+import type { RouteEndpoint } from '../model/delta.ts'
+import type { ClientAddress, Tried } from '../model/session.ts'
+
+/** The momentary choice over a fixed list of endpoints: replaced when the list changes, never edited. Synchronous. */
+export interface Picker {
+  /** The position of an endpoint that has weight and was not tried yet; -1 where there is none. */
+  pick(client: ClientAddress, tried: readonly Tried[]): number
+}
+
+/** What a picker may remember beyond its list: words in shared memory that outlive it. */
+export interface PickerState {
+  readonly rotations: Int32Array<SharedArrayBuffer>
+  /** The rotation word of this list. */
+  readonly rotation: number
+}
+
+/** A way of choosing. Registered in `schedulers/registry.ts`. */
+export type Scheduler = (endpoints: readonly RouteEndpoint[], state: PickerState) => Picker
+
+/** Whether this session was already tried on the endpoint with this slot. */
+export function wasTried(tried: readonly Tried[], slot: number): boolean {
+  for (let n = 0; n < tried.length; n++) if ((tried[n] as Tried).lease === slot) return true
+  return false
+}
+
+/** The position to try again when every endpoint was tried: those that timed out, in the order in which they were last
+ *  tried; then those that refused, once more each. -1 when nothing is worth another attempt. */
+export function pickAgain(endpoints: readonly RouteEndpoint[], tried: readonly Tried[]): number {
+  let choice = -1
+  let choiceRank = Number.POSITIVE_INFINITY
+  for (let position = 0; position < endpoints.length; position++) {
+    const slot = (endpoints[position] as RouteEndpoint).slot
+    let last = -1
+    let refusals = 0
+    for (let n = 0; n < tried.length; n++) {
+      const attempt = tried[n] as Tried
+      if (attempt.lease !== slot) continue
+      last = n
+      if (attempt.end === 'connect-refused') refusals++
+    }
+    if (last < 0 || refusals > 1) continue
+    const rank = (tried[last] as Tried).end === 'connect-timeout' ? last : tried.length + last
+    if (rank < choiceRank) {
+      choiceRank = rank
+      choice = position
+    }
+  }
+  return choice
+}

@@ -1,0 +1,275 @@
+import { isLoopback } from '../model/address.ts'
+import type { Endpoint, EndpointGroup } from '../model/endpoint.ts'
+import {
+  type Cidr,
+  familyOf,
+  type Ip,
+  listenerKey,
+  type Port,
+  type ServiceKey,
+  type ServicePortKey,
+  showAddress,
+} from '../model/keys.ts'
+import type { Located, ObjectSet } from '../model/objects.ts'
+import type { Problem } from '../model/problem.ts'
+import { showValue } from '../model/problem.ts'
+import type { Service } from '../model/service.ts'
+import type { Claims, CompiledService, NodeContext, Route, ServicePortEndpoints, Snapshot } from '../model/snapshot.ts'
+import type { Origin } from '../model/source-object.ts'
+import { assignAddresses, assignPorts } from './assign.ts'
+import { grantClaims } from './claims.ts'
+import { frontendsOf } from './frontends.ts'
+import { endpointsOf, usableEndpoints } from './usable.ts'
+
+export interface CompileOptions {
+  /** Where Services without a clusterIP get one from; undefined: they get none. */
+  readonly clusterIpRange: Cidr | undefined
+  /** Where nodePorts that were given no number come from. */
+  readonly nodePortRange: readonly [number, number]
+}
+
+type Draft = Pick<CompiledService, 'input' | 'clusterIps' | 'nodePorts' | 'frontends'>
+
+const CONFLICT = 'address-conflict'
+const NO_PLACES = new Map<string, number>()
+const NO_GROUPS: readonly Located<EndpointGroup>[] = []
+
+/** Turns objects into what has to be in force. Pure: the same objects, node and previous snapshot give the same result.
+ *  A Service whose inputs did not change stays the same reference; a route stays one even where other ports of its
+ *  Service changed. */
+export function compile(
+  objects: ObjectSet,
+  node: NodeContext,
+  options: CompileOptions,
+  previous: Snapshot | undefined,
+): Snapshot {
+  const assigned = assignAll(objects, options, previous)
+  const drafts = new Map<ServiceKey, Draft>()
+  for (const [key, input] of objects.services) drafts.set(key, draft(input, assigned, node, previous?.services.get(key)))
+  const claims = grantClaims(claimants(drafts), previous?.claims)
+
+  const services = new Map<ServiceKey, CompiledService>()
+  const routes = new Map<Route['key'], Route>()
+  const problems = [...objects.problems]
+  for (const [key, wanted] of drafts) {
+    const groups = objects.endpoints.get(key) ?? NO_GROUPS
+    const before = previous?.services.get(key)
+    const compiled =
+      before && isCurrent(before, wanted, groups, node, claims)
+        ? before
+        : compileService(wanted, groups, node, claims, objects, before)
+    services.set(key, compiled)
+    for (const route of compiled.routes) routes.set(route.key, route)
+    problems.push(...compiled.problems)
+  }
+  return {
+    revision: (previous?.revision ?? 0) + 1,
+    services,
+    routes,
+    claims,
+    assigned: { addresses: assigned.addresses.places, ports: assigned.ports.places },
+    problems,
+  }
+}
+
+function* claimants(drafts: ReadonlyMap<ServiceKey, Draft>) {
+  for (const { input, clusterIps, frontends } of drafts.values()) yield { service: input.value, clusterIps, frontends }
+}
+
+function assignAll(objects: ObjectSet, options: CompileOptions, previous: Snapshot | undefined) {
+  const withoutAddress: string[] = []
+  const withoutPort: string[] = []
+  const givenIps = new Set<Ip>()
+  const givenPorts = new Set<number>()
+  for (const { value: service } of objects.services.values()) {
+    // Of Services that another program serves, too: what somebody wrote down is never given to somebody else.
+    for (const ip of [...service.clusterIps, ...service.externalIps, ...service.ingressIps]) givenIps.add(ip)
+    for (const port of service.ports) if (port.nodePort !== undefined) givenPorts.add(port.nodePort)
+    if (service.notServed !== undefined) continue
+    if (service.clusterIps.length === 0) withoutAddress.push(service.key)
+    for (const port of service.ports) {
+      if (port.nodePort === undefined && service.wantsNodePorts) withoutPort.push(port.key)
+    }
+  }
+  const { clusterIpRange, nodePortRange } = options
+  const addresses = clusterIpRange
+    ? assignAddresses(withoutAddress, clusterIpRange, givenIps, previous?.assigned.addresses ?? NO_PLACES)
+    : { places: NO_PLACES, addressOf: () => undefined }
+  const ports = assignPorts(withoutPort, nodePortRange, givenPorts, previous?.assigned.ports ?? NO_PLACES)
+  return { addresses, ports }
+}
+
+function draft(
+  input: Located<Service>,
+  assigned: ReturnType<typeof assignAll>,
+  node: NodeContext,
+  before: CompiledService | undefined,
+): Draft {
+  const service = input.value
+  const assignedIp = service.clusterIps.length === 0 ? assigned.addresses.addressOf(service.key) : undefined
+  const clusterIps = assignedIp === undefined ? service.clusterIps : [assignedIp]
+  const nodePorts = new Map<ServicePortKey, Port>()
+  for (const port of service.ports) {
+    const number = port.nodePort ?? (service.wantsNodePorts ? assigned.ports.portOf(port.key) : undefined)
+    if (number !== undefined) nodePorts.set(port.key, number)
+  }
+  if (
+    before?.input.value === service &&
+    before.node === node &&
+    sameList(before.clusterIps, clusterIps) &&
+    samePorts(before.nodePorts, nodePorts)
+  ) {
+    return { input, clusterIps: before.clusterIps, nodePorts: before.nodePorts, frontends: before.frontends }
+  }
+  return { input, clusterIps, nodePorts, frontends: frontendsOf(service, clusterIps, nodePorts, node.nodePortAddresses) }
+}
+
+/** Whether what was compiled before still holds. */
+function isCurrent(
+  before: CompiledService,
+  wanted: Draft,
+  groups: readonly Located<EndpointGroup>[],
+  node: NodeContext,
+  claims: Claims,
+): boolean {
+  if (before.input.value !== wanted.input.value || before.frontends !== wanted.frontends || before.node !== node) return false
+  if (!sameGroups(before.groups, groups)) return false
+  // A problem names a line, which may have moved; that of a conflict names a line of the other Service, too.
+  if (before.problems.some(({ code }) => code === CONFLICT)) return false
+  if (before.problems.length > 0 && (!sameOrigin(before.input.origin, wanted.input.origin) || before.claims !== claims))
+    return false
+  if (before.claims === claims) return true
+  for (const frontend of before.frontends)
+    if (claims.owners.get(frontend.key) !== before.claims.owners.get(frontend.key)) return false
+  for (const { port, all } of before.ports.values()) {
+    for (const endpoint of all) if (forbidden(endpoint, port.protocol, claims)) return false
+  }
+  return true
+}
+
+function compileService(
+  wanted: Draft,
+  groups: readonly Located<EndpointGroup>[],
+  node: NodeContext,
+  claims: Claims,
+  objects: ObjectSet,
+  before: CompiledService | undefined,
+): CompiledService {
+  const { input, frontends } = wanted
+  const service = input.value
+  const problems: Problem[] = []
+  const complain = (severity: Problem['severity'], code: string, field: string, value: unknown, message: string) =>
+    problems.push({
+      severity,
+      code,
+      place: showOrigin(input.origin),
+      object: `Service ${service.key}`,
+      field,
+      value: showValue(value),
+      message,
+    })
+
+  if (service.notServed === undefined) {
+    // A Service that names its addresses as externalIPs says where it wants to be reached.
+    if (wanted.clusterIps.length === 0 && service.externalIps.length === 0) {
+      complain(
+        'error',
+        'no-cluster-ip',
+        'spec.clusterIP',
+        undefined,
+        'has no address; give one, or start with --service-cluster-ip-range',
+      )
+    }
+    service.ports.forEach((port, n) => {
+      if (port.protocol === 'SCTP')
+        complain('warning', 'not-served-yet', `spec.ports[${n}].protocol`, 'SCTP', 'is not served yet; the other ports are')
+    })
+    if (service.externalTrafficPolicy === 'Local' || service.internalTrafficPolicy === 'Local') {
+      const field = service.externalTrafficPolicy === 'Local' ? 'spec.externalTrafficPolicy' : 'spec.internalTrafficPolicy'
+      complain('warning', 'not-served-yet', field, 'Local', 'is not served yet; treated as Cluster')
+    }
+  }
+
+  const ports = new Map<ServicePortKey, ServicePortEndpoints>()
+  for (const port of service.ports) {
+    const listed = endpointsOf(service, port, groups)
+    const all = listed.filter((endpoint) => {
+      const reason = forbidden(endpoint, port.protocol, claims)
+      if (reason !== undefined) complain('error', 'endpoint-loop', `endpoint ${endpoint.key}`, undefined, reason)
+      return reason === undefined
+    })
+    const known = before?.ports.get(port.key)
+    const usable = { 4: keep(known?.usable[4], usableEndpoints(all, 4)), 6: keep(known?.usable[6], usableEndpoints(all, 6)) }
+    ports.set(port.key, { port, all, usable })
+  }
+
+  const routes: Route[] = []
+  const routesBefore = new Map(before?.routes.map((route) => [route.key, route]))
+  for (const frontend of frontends) {
+    const owner = claims.owners.get(frontend.key)
+    if (owner !== service.key) {
+      const place = owner === undefined ? undefined : objects.services.get(owner)
+      const where = place ? ` (${showOrigin(place.origin)})` : ''
+      complain(
+        'error',
+        CONFLICT,
+        FIELDS[frontend.kind],
+        `${frontend.port.protocol} ${showAddress(frontend.address)}`,
+        `is held by Service ${owner}${where}`,
+      )
+      continue
+    }
+    const endpoints = ports.get(frontend.port.key)?.usable[familyOf(frontend.address.ip)] ?? []
+    const known = routesBefore.get(frontend.key)
+    const same = known?.service === service && known.endpoints === endpoints
+    routes.push(
+      same && known.port === frontend.port && known.kind === frontend.kind ? known : { ...frontend, service, endpoints },
+    )
+  }
+  return { ...wanted, groups, node, claims, ports, routes, problems }
+}
+
+const FIELDS: { readonly [Kind in Route['kind']]: string } = {
+  clusterIP: 'spec.clusterIP',
+  externalIP: 'spec.externalIPs',
+  loadBalancer: 'status.loadBalancer.ingress',
+  nodePort: 'spec.ports.nodePort',
+}
+
+/** Why an endpoint may not be used: it would send sessions back to us. */
+function forbidden(endpoint: Endpoint, protocol: string, claims: Claims): string | undefined {
+  const { ip } = endpoint.address
+  if (claims.owners.has(listenerKey(protocol as 'TCP', endpoint.address)))
+    return 'is an address this proxy listens on; name the server behind it'
+  // A loopback address names this machine as a whole, and a Service on it says nothing about its other ports.
+  if (!isLoopback(ip) && claims.clusterIps.has(ip)) return 'is the clusterIP of a Service; name the servers behind it'
+  return undefined
+}
+
+function showOrigin(origin: Origin): string {
+  return origin.line > 0 ? `${origin.place}:${origin.line}` : origin.place
+}
+
+/** The list of last time if it says the same, so that nothing downstream takes it for news. */
+function keep(before: readonly Endpoint[] | undefined, now: readonly Endpoint[]): readonly Endpoint[] {
+  if (!before || before.length !== now.length) return now
+  return now.every((endpoint, n) => endpoint.key === before[n]?.key && endpoint.weight === before[n]?.weight) ? before : now
+}
+
+function sameList(a: readonly string[], b: readonly string[]): boolean {
+  return a.length === b.length && a.every((item, n) => item === b[n])
+}
+
+function samePorts(a: ReadonlyMap<ServicePortKey, Port>, b: ReadonlyMap<ServicePortKey, Port>): boolean {
+  if (a.size !== b.size) return false
+  for (const [key, port] of b) if (a.get(key) !== port) return false
+  return true
+}
+
+function sameGroups(a: readonly Located<EndpointGroup>[], b: readonly Located<EndpointGroup>[]): boolean {
+  return a.length === b.length && a.every((group, n) => group.value === b[n]?.value)
+}
+
+function sameOrigin(a: Origin, b: Origin): boolean {
+  return a.place === b.place && a.line === b.line
+}

@@ -1,0 +1,31 @@
+import { familyOf, type Ip, listenerKey, type Port, type ServicePortKey } from '../model/keys.ts'
+import type { Service } from '../model/service.ts'
+import type { Frontend, FrontendKind } from '../model/snapshot.ts'
+
+/** The addresses a Service would like to listen on, in the order clusterIP, externalIP, load balancer, nodePort. A
+ *  nodePort answers on node addresses of the Service's families, one socket an address, never a wildcard. */
+export function frontendsOf(
+  service: Service,
+  clusterIps: readonly Ip[],
+  nodePorts: ReadonlyMap<ServicePortKey, Port>,
+  nodeAddresses: readonly Ip[],
+): readonly Frontend[] {
+  if (service.notServed !== undefined) return []
+  const frontends: Frontend[] = []
+  const families = new Set(clusterIps.map(familyOf))
+  for (const port of service.ports) {
+    if (port.protocol === 'SCTP') continue
+    const add = (kind: FrontendKind, ip: Ip, number: Port) => {
+      const address = { ip, port: number }
+      const key = listenerKey(port.protocol, address)
+      if (!frontends.some((frontend) => frontend.key === key)) frontends.push({ key, address, kind, port })
+    }
+    for (const ip of clusterIps) add('clusterIP', ip, port.port)
+    for (const ip of service.externalIps) add('externalIP', ip, port.port)
+    for (const ip of service.ingressIps) add('loadBalancer', ip, port.port)
+    const nodePort = nodePorts.get(port.key)
+    if (nodePort === undefined) continue
+    for (const ip of nodeAddresses) if (families.size === 0 || families.has(familyOf(ip))) add('nodePort', ip, nodePort)
+  }
+  return frontends
+}
