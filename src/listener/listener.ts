@@ -1,17 +1,11 @@
 import type { RouteDelta, RouteEndpoint } from '../model/delta.ts'
 import type { ListenerKey, Protocol, SocketAddress } from '../model/keys.ts'
-import type { ClientAddress, SessionEnd, SessionFacts } from '../model/session.ts'
+import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../model/session.ts'
 
 /** What becomes of one new session, or of one more attempt of it. */
 export type Decision =
   | { readonly do: 'forward'; readonly lease: number; readonly endpoint: RouteEndpoint; readonly connectMs: number }
   | { readonly do: 'refuse'; readonly end: SessionEnd }
-
-/** An attempt that failed, remembered by the engine until the session is connected or given up. */
-export interface Tried {
-  readonly lease: number
-  readonly end: 'connect-refused' | 'connect-timeout'
-}
 
 /** How long a session may be quiet, per listener, as its route says now. */
 export interface SessionTimeouts {
@@ -27,12 +21,15 @@ export interface SessionTimeouts {
 export interface SessionPolicy {
   /** Takes new routes; sessions already running are not touched. */
   apply(delta: RouteDelta): void
-  /** Which endpoint gets this session. Call again with what was tried after an attempt failed. */
+  /** Which endpoint gets this session. The first call for a session, with nothing tried, begins it, whatever the
+   *  answer; call again with what was tried after an attempt failed. What began is ended once by `ended`. */
   decide(listener: number, client: ClientAddress, tried: readonly Tried[]): Decision
   /** Ends the lease of an attempt that did not connect. */
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void
   /** Ends the session's lease, if it holds one, counts it and writes its record. */
   ended(session: SessionFacts): void
+  /** Counts a session that was turned away before it could ask, and writes its record. */
+  refused(session: SessionFacts): void
   /** Whether new sessions of this listener may still go to this endpoint. */
   serves(listener: number, lease: number): boolean
   /** Undefined once the route is gone; sessions then keep the last values they saw. */
@@ -81,8 +78,12 @@ export interface Engine extends AsyncDisposable {
   open(spec: ListenerSpec): Promise<ListenerStatus>
   /** Refuses new clients of a listener that has no endpoint; running TCP sessions go on, UDP sessions end. */
   park(id: number): Promise<void>
-  /** Closes a listener. `drain`: nothing new, resolves when its last session has ended. `now`: its sessions are cut. */
-  close(id: number, how: 'drain' | 'now'): Promise<void>
+  /** Closes a listener; resolves when its address is free. Its TCP sessions go on (`keep`) or are cut; its UDP sessions
+   *  end, for their replies have no address left to come from. */
+  close(id: number, sessions: 'keep' | 'cut'): Promise<void>
+  /** Takes no new session anywhere, but for the connections that the kernel already accepted for us; resolves when the
+   *  last session has ended. UDP sessions are served until they fall silent. */
+  drain(): Promise<void>
   /** Takes new routes. In force when it returns on the node engine, when acknowledged on the native one. */
   publish(delta: RouteDelta): Promise<void>
   /** Ends sessions; returns how many. */

@@ -1,0 +1,124 @@
+import { Command, CommanderError, Option } from 'commander'
+import type { GivenValues } from '../model/config.ts'
+import {
+  configOption,
+  defaultOf,
+  flagOf,
+  isList,
+  OPTION_KEYS,
+  type OptionCommand,
+  type OptionKey,
+} from '../model/config-table.ts'
+import { HELP } from './help.ts'
+
+/** What a command line asks for. Values are text: what they mean is read later, together with variables and file. */
+export type Invocation =
+  | { readonly command: 'run'; readonly flags: GivenValues }
+  | {
+      readonly command: 'forward'
+      readonly listen: string
+      readonly endpoints: readonly string[]
+      readonly affinity: string | undefined
+      readonly flags: GivenValues
+    }
+  | {
+      readonly command: 'check'
+      readonly paths: readonly string[]
+      readonly format: 'text' | 'json'
+      readonly flags: GivenValues
+    }
+  | { readonly command: 'version' }
+  /** Nothing to do but to say this: help, or what is wrong with the command line. */
+  | { readonly command: 'say'; readonly out: string; readonly err: string; readonly exitCode: 0 | 2 }
+
+/** Reads a command line, without the two words in front that name the program. Flags without a command mean `run`. */
+export function parseArguments(argv: readonly string[]): Invocation {
+  const out: string[] = []
+  const err: string[] = []
+  let invocation: Invocation | undefined
+  const program = new Command('portald')
+    .description(HELP.program.description)
+    .exitOverride()
+    .configureOutput({ writeOut: (text) => out.push(text), writeErr: (text) => err.push(text) })
+    .version('', '-V, --version', 'say which version this is')
+    .helpCommand('help [COMMAND]', 'explain a command')
+    .usage('[COMMAND] [OPTIONS]')
+    .addHelpText('after', HELP.program.examples)
+
+  addCommand(program, 'run', (_, flags) => {
+    invocation = { command: 'run', flags }
+  })
+  addCommand(program, 'forward', (command, flags) => {
+    const [listen, ...endpoints] = command.args as [string, ...string[]]
+    invocation = { command: 'forward', listen, endpoints, affinity: command.opts()['affinity'], flags }
+  })
+    .argument('<LISTEN>', 'tcp://IP:PORT or udp://IP:PORT to accept clients on')
+    .argument('<ENDPOINT...>', 'HOST:PORT to forward to; every address of a name is used')
+    .option('--affinity <client-ip[=SECONDS]>', 'Keep each client address on the endpoint it had, for 3 hours or as said')
+  addCommand(program, 'check', (command, flags) => {
+    invocation = { command: 'check', paths: command.args, format: command.opts()['output'], flags }
+  })
+    .argument('[PATH...]', 'files and folders of Kubernetes objects; those of --config when none is given')
+    .addOption(new Option('-o, --output <FORMAT>', 'How to print what is found').choices(['text', 'json']).default('text'))
+  program
+    .command('version')
+    .description(HELP.version.description)
+    .addHelpText('after', HELP.version.examples)
+    .action(() => {
+      invocation = { command: 'version' }
+    })
+
+  try {
+    refuseUnknownCommand(program, argv)
+    program.parse(argv, { from: 'user' })
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error
+    if (error.code === 'commander.version') return { command: 'version' }
+    return { command: 'say', out: out.join(''), err: err.join(''), exitCode: error.exitCode === 0 ? 0 : 2 }
+  }
+  return invocation ?? { command: 'say', out: out.join(''), err: err.join(''), exitCode: 2 }
+}
+
+function addCommand(program: Command, name: OptionCommand, onChosen: (command: Command, flags: GivenValues) => void): Command {
+  const command = program
+    .command(name, { isDefault: name === 'run' })
+    .description(HELP[name].description)
+    .addHelpText('after', HELP[name].examples)
+    .showHelpAfterError(`run "portald ${name} --help" for what it takes`)
+  const keys = OPTION_KEYS.filter((key) => configOption(key).commands.includes(name))
+  for (const key of keys) for (const option of toOptions(key, name)) command.addOption(option)
+  return command.action(() => onChosen(command, givenValues(command, keys)))
+}
+
+/** An option of the table as commander knows it. Values pile up as text; a switch also gets its opposite, which is what
+ *  overrides a variable or a file. */
+function toOptions(key: OptionKey, command: OptionCommand): Option[] {
+  const { kind, argument, choices, help } = configOption(key)
+  const fallback = defaultOf(key, command)
+  const details = [
+    choices?.join(', '),
+    isList(kind) ? 'repeatable' : undefined,
+    fallback === '' || kind === 'boolean' ? undefined : `default ${fallback}`,
+  ].filter((detail) => detail !== undefined)
+  const description = details.length > 0 ? `${help} (${details.join('; ')})` : help
+  if (kind === 'boolean') return [new Option(`--${flagOf(key)}`, description), new Option(`--no-${flagOf(key)}`).hideHelp()]
+  const pileUp = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
+  return [new Option(`--${flagOf(key)} <${argument}>`, description).argParser(pileUp)]
+}
+
+function givenValues(command: Command, keys: readonly OptionKey[]): GivenValues {
+  const given: Partial<Record<OptionKey, readonly string[]>> = {}
+  for (const key of keys) {
+    const value: readonly string[] | boolean | undefined = command.getOptionValue(key)
+    if (value !== undefined) given[key] = typeof value === 'boolean' ? [String(value)] : value
+  }
+  return given
+}
+
+/** A first word that is neither a flag nor a command would be taken for an argument of `run`, which has none. */
+function refuseUnknownCommand(program: Command, [first]: readonly string[]): void {
+  if (first === undefined || first.startsWith('-') || first === 'help') return
+  if (program.commands.some((command) => command.name() === first)) return
+  program.args = [first]
+  ;(program as unknown as { unknownCommand(): never }).unknownCommand()
+}

@@ -1,0 +1,106 @@
+import { hostname } from 'node:os'
+import { systemClock } from '../lib/clock.ts'
+import type { Configuration, GivenValues } from '../model/config.ts'
+import { showAddress } from '../model/keys.ts'
+import { createObjectParser } from '../model/parse-objects.ts'
+import { type Problem, showProblem } from '../model/problem.ts'
+import type { Route } from '../model/snapshot.ts'
+import { readNodeContext } from '../runtime/node-context.ts'
+import { compile } from '../snapshot/compile.ts'
+import { openFileSource } from '../source/file-source.ts'
+import { mergeStates } from '../source/merge.ts'
+import { openFileParser } from '../source/parser.ts'
+import type { Source, SourceState } from '../source/source.ts'
+import { type CommandContext, EXIT, refuseUsage, usageProblem } from './command-context.ts'
+import { readConfiguration } from './read-configuration.ts'
+
+/** A `check` command line. */
+export interface CheckArguments {
+  readonly paths: readonly string[]
+  readonly format: 'text' | 'json'
+  readonly flags: GivenValues
+}
+
+/** What files of objects come to. */
+export interface CheckResult {
+  readonly problems: readonly Problem[]
+  readonly listeners: readonly Route[]
+  /** Things worth saying that are not wrong. */
+  readonly notes: readonly string[]
+}
+
+/** Says what is wrong with files of objects, and what `run` would listen on; opens no socket. */
+export async function check({ paths, format, flags }: CheckArguments, context: CommandContext): Promise<number> {
+  const problems: Problem[] = []
+  const configuration = await readConfiguration({ command: 'check', flags, variables: context.variables }, problems)
+  if (!configuration) return refuseUsage('check', problems, context)
+  const files = paths.length > 0 ? paths : configuration.files
+  if (files.length === 0) return refuseUsage('check', [usageProblem('PATH', 'must be given: a file or folder to check')], context)
+  const result = await checkFiles(files, configuration)
+  if (format === 'json') context.output.out(showJson(result))
+  else showText(result, context)
+  return result.problems.some((problem) => problem.severity === 'error') ? EXIT.problem : EXIT.done
+}
+
+async function checkFiles(files: readonly string[], configuration: Configuration): Promise<CheckResult> {
+  await using parser = await openFileParser({ clock: systemClock })
+  const states = await Promise.all(
+    [...new Set(files)].map(async (path) => {
+      await using source = await openFileSource(path, { clock: systemClock, parser })
+      return await firstState(source)
+    }),
+  )
+  const { serviceNodePortRange: nodePortRange, serviceClusterIpRange: clusterIpRange, allowLoopbackEndpoints } = configuration
+  const parseOptions = { nodePortRange, allowLoopbackEndpoints, udpIdleMs: configuration.udpTimeoutMs }
+  const node = readNodeContext({ ...configuration, name: configuration.hostnameOverride ?? hostname() })
+  const found = mergeStates(states)
+  const objects = createObjectParser(parseOptions).parse(found.objects)
+  const snapshot = compile(objects, node, { nodePortRange, clusterIpRange }, undefined)
+  return {
+    problems: [...found.problems, ...snapshot.problems].toSorted(byPlace),
+    listeners: [...snapshot.routes.values()],
+    notes: objects.notes,
+  }
+}
+
+async function firstState(source: Source): Promise<SourceState | undefined> {
+  for await (const state of source.watch(new AbortController().signal)) return state
+  return undefined
+}
+
+/** By file, then by line. */
+function byPlace(a: Problem, b: Problem): number {
+  const [fileA, lineA] = splitPlace(a.place)
+  const [fileB, lineB] = splitPlace(b.place)
+  return fileA === fileB ? lineA - lineB : fileA < fileB ? -1 : 1
+}
+
+function splitPlace(place: string): [file: string, line: number] {
+  const [, file = place, line = '0'] = /^(.*):(\d+)$/.exec(place) ?? []
+  return [file, Number(line)]
+}
+
+function showText({ problems, listeners, notes }: CheckResult, { output }: CommandContext): void {
+  for (const note of notes) output.err(note)
+  for (const problem of problems) output.out(showProblem(problem))
+  for (const { address, kind, service, port } of listeners) {
+    output.out(`${port.protocol} ${showAddress(address)} ${kind} ${service.key}`)
+  }
+}
+
+function showJson({ problems, listeners, notes }: CheckResult): string {
+  const shown = {
+    ok: problems.every((problem) => problem.severity !== 'error'),
+    problems,
+    listeners: listeners.map(({ address, kind, service, port, endpoints }) => ({
+      protocol: port.protocol,
+      address: showAddress(address),
+      kind,
+      service: service.key,
+      port: port.name,
+      endpoints: endpoints.map((endpoint) => showAddress(endpoint.address)),
+    })),
+    notes,
+  }
+  return JSON.stringify(shown, undefined, 2)
+}

@@ -1,0 +1,52 @@
+/** What the help texts say around the lists of options. */
+export const HELP = {
+  program: {
+    description: 'A load balancer for TCP and UDP that serves Kubernetes Services from user space.',
+    examples: `
+Options without a command mean "run".
+
+Examples:
+  portald --file services.yaml
+  portald forward tcp://127.0.0.1:8080 127.0.0.1:9001 127.0.0.1:9002
+  portald check services.yaml`,
+  },
+  run: {
+    description: 'Serve the Services of watched files.',
+    examples: `
+Every option can also be a variable (PORTALD_NODE_IP for --node-ip) or a key of the --config file (nodeIp);
+a flag wins over a variable, and a variable over the file. Durations are written 250ms, 30s or 1h30m.
+
+Signals: TERM and INT finish what runs and exit, a second one exits now; HUP reads everything again.
+
+Examples:
+  portald run --file services.yaml
+  portald run --file /etc/portald --node-ip 192.0.2.10 --service-cluster-ip-range 10.96.0.0/16
+  portald run --config portald.yaml --log-level debug --access-log -`,
+  },
+  forward: {
+    description: 'Forward one address to some endpoints, without any file.',
+    examples: `
+Names are resolved again every 30 seconds. IPv6 addresses stand in brackets.
+
+Examples:
+  portald forward tcp://127.0.0.1:8080 127.0.0.1:9001 127.0.0.1:9002
+  portald forward tcp://127.0.0.1:5432 db.example:5432 --affinity client-ip=600
+  portald forward udp://[::1]:5353 [2001:db8::1]:53 [2001:db8::2]:53`,
+  },
+  check: {
+    description: 'Say what is wrong with files of objects, and what would be listened on.',
+    examples: `
+Prints one line a problem, then one line a listener. Exits with 1 if there is an error; warnings are none.
+
+Examples:
+  portald check services.yaml
+  portald check /etc/portald --service-cluster-ip-range 10.96.0.0/16
+  portald check -o json services.yaml`,
+  },
+  version: {
+    description: 'Say which version this is.',
+    examples: `
+Example:
+  portald version`,
+  },
+} as const satisfies Readonly<Record<string, { readonly description: string; readonly examples: string }>>

@@ -1,0 +1,73 @@
+import { hostname } from 'node:os'
+import { openObserver } from '../admin/observer.ts'
+import { systemClock } from '../lib/clock.ts'
+import { showDuration } from '../lib/duration.ts'
+import { readPackageVersion } from '../lib/package-version.ts'
+import { systemRandom } from '../lib/random.ts'
+import type { Configuration } from '../model/config.ts'
+import type { Logger } from '../observe/logger.ts'
+import { openProxy, type Proxy as RunningProxy } from '../runtime/proxy.ts'
+import type { Source } from '../source/source.ts'
+import { EXIT } from './command-context.ts'
+import { openSignals } from './signals.ts'
+
+export interface ServeOptions {
+  readonly config: Configuration
+  /** Makes the sources; they belong to the proxy. Called once everything else that can go wrong went right. */
+  readonly openSources: () => Promise<readonly Source[]>
+  readonly logger: Logger
+}
+
+/** How long probes may have to wait for the first listeners. */
+const ATTACH_MS = 300
+
+/** Runs a proxy until a signal ends it; resolves with the exit code when everything is closed. */
+export async function serve({ config, openSources, logger }: ServeOptions): Promise<number> {
+  const version = readPackageVersion()
+  const nodeName = config.hostnameOverride ?? hostname()
+  logger.info('proxy.starting', `portald ${version}`, { version, node: process.versions.node, nodeName, files: config.files })
+  await using observer = await openObserver({ config, version, clock: systemClock, random: systemRandom, logger })
+  const ended = Promise.withResolvers<number>()
+  const hurry = new AbortController()
+  let proxy: RunningProxy | undefined
+  using _signals = openSignals({
+    drain(signal) {
+      logger.info('signal.received', `${signal}: finishing what runs`, { key: signal })
+      if (proxy) drain(proxy, config, logger, hurry.signal).then(ended.resolve, ended.reject)
+      else ended.resolve(EXIT.done)
+    },
+    end(signal) {
+      logger.warn('signal.received', `${signal} again: ending now`, { key: signal })
+      hurry.abort()
+      ended.resolve(EXIT.problem)
+    },
+    refresh(signal) {
+      logger.info('signal.received', `${signal}: reading everything again`, { key: signal })
+      proxy?.refresh()
+      void observer.reopen()
+    },
+  })
+  await using opened = await openProxy({ config, sources: await openSources(), logger, nodeName, ...observer.hooks })
+  proxy = opened
+  void opened.ready.then(() => {
+    const addresses = opened.addresses()
+    const listening = addresses.filter(({ status }) => status.state === 'listening').length
+    logger.info('proxy.ready', 'every source has loaded and every listener was tried', { listeners: addresses.length, listening })
+  })
+  // What answers probes takes a while to load, and that must not stand between the start and the first listener.
+  await Promise.race([opened.ready, ended.promise, new Promise<void>((resolve) => systemClock.after(ATTACH_MS, resolve))])
+  await observer.attach(opened)
+  return await ended.promise
+}
+
+/** Lets sessions finish and says how that went, unless `hurry` has cut it short. */
+async function drain(proxy: RunningProxy, config: Configuration, logger: Logger, hurry: AbortSignal): Promise<number> {
+  const { shutdownDelayMs: delayMs, drainTimeoutMs: deadlineMs } = config
+  const fields = { sessions: proxy.read().sessions, delay: showDuration(delayMs), deadline: showDuration(deadlineMs) }
+  logger.info('proxy.draining', 'nothing new is accepted after the delay; running sessions go on until the deadline', fields)
+  const { cut } = await proxy.drain({ delayMs, deadlineMs })
+  if (hurry.aborted) return EXIT.problem
+  if (cut > 0) logger.warn('proxy.cut', 'sessions still ran at the deadline and were cut', { cut })
+  else logger.info('proxy.drained', 'the last session ended by itself')
+  return EXIT.done
+}

@@ -1,0 +1,34 @@
+import { MessageChannel } from 'node:worker_threads'
+
+/** What signals ask for. */
+export interface SignalVerbs {
+  /** TERM or INT, the first time: finish what runs, then end. */
+  readonly drain: (signal: string) => void
+  /** TERM or INT again: end now. */
+  readonly end: (signal: string) => void
+  /** HUP: read everything again. */
+  readonly refresh: (signal: string) => void
+}
+
+/** Turns the process's signals into verbs, and keeps the process alive, until disposed. */
+export function openSignals(verbs: SignalVerbs): Disposable {
+  let draining = false
+  const onEnding = (signal: string): void => {
+    const verb = draining ? verbs.end : verbs.drain
+    draining = true
+    verb(signal)
+  }
+  const handlers = { SIGTERM: onEnding, SIGINT: onEnding, SIGHUP: verbs.refresh } as const
+  for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler)
+  // Signal handlers do not keep a process alive, and before the first socket is open nothing else does; a port that is
+  // listened to does.
+  const { port1, port2 } = new MessageChannel()
+  port1.on('message', () => {})
+  return {
+    [Symbol.dispose]() {
+      for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler)
+      port1.close()
+      port2.close()
+    },
+  }
+}

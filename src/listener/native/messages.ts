@@ -1,0 +1,59 @@
+import type { RouteDelta } from '../../model/delta.ts'
+import type { Protocol } from '../../model/keys.ts'
+import type { SessionEnd } from '../../model/session.ts'
+import type { SharedState } from '../../model/shared-layout.ts'
+import type { SessionFilter } from '../listener.ts'
+
+/** What main asks of a worker. Every request is answered by its ticket. */
+export type WorkerRequest =
+  | { readonly do: 'publish'; readonly ticket: number; readonly delta: RouteDelta }
+  /** Accept on this descriptor, which main owns. */
+  | {
+      readonly do: 'listen'
+      readonly ticket: number
+      readonly id: number
+      readonly protocol: Protocol
+      readonly fd: number
+      readonly shared: boolean
+    }
+  /** Let go of a listener's descriptor. `keep`: its TCP sessions go on. */
+  | {
+      readonly do: 'leave'
+      readonly ticket: number
+      readonly id: number
+      readonly sessions: 'keep' | 'cut'
+      readonly end: SessionEnd
+    }
+  | { readonly do: 'cut'; readonly ticket: number; readonly filter: SessionFilter; readonly end: SessionEnd }
+  /** Take what the accept queues hold, then nothing new. */
+  | { readonly do: 'drain'; readonly ticket: number }
+  /** Answered when the last session has ended. */
+  | { readonly do: 'empty'; readonly ticket: number }
+
+export interface WorkerAnswer {
+  readonly ticket: number
+  /** Sessions that a cut ended. */
+  readonly count: number
+}
+
+/** What a worker is started with. */
+export interface WorkerStart {
+  readonly row: number
+  readonly shared: SharedState
+  /** Descriptors of its sessions, which main closes if it dies; see `tcp-table` and `udp-table`. */
+  readonly roster: SharedArrayBuffer
+  /** How many descriptors its sessions may hold. */
+  readonly descriptors: number
+  readonly tcpCapacity: number
+  readonly udpCapacity: number
+  readonly mostPipes: number
+  /** Word 0 not 0: stop. Word 1: sessions that run now. */
+  readonly control: SharedArrayBuffer
+  /** An eventfd that wakes the worker. Main's. */
+  readonly wakeFd: number
+  /** The first part of its session numbers, so that a worker that takes another's place repeats none. */
+  readonly idBase: number
+}
+
+export const STOP_WORD = 0
+export const SESSIONS_WORD = 1

@@ -1,0 +1,226 @@
+import {
+  EPOLLERR,
+  EPOLLHUP,
+  EPOLLIN,
+  EPOLLOUT,
+  EPOLLRDHUP,
+  SO_ERROR,
+  SOCK_CLOEXEC,
+  SOCK_NONBLOCK,
+  SOCK_STREAM,
+  SOL_SOCKET,
+} from '../../lib/libc/constants.ts'
+import { ERRNO } from '../../lib/libc/errno.ts'
+import { INT_BYTES } from '../../lib/libc/option-values.ts'
+import type { ClientAddress, SessionEnd, Tried } from '../../model/session.ts'
+import type { EndpointAddresses } from './endpoint-addresses.ts'
+import type { HandshakeAcks } from './handshake-acks.ts'
+import { SESSION_MASK, type TcpRelay } from './tcp-relay.ts'
+import { CONNECTING, GONE, GREETED, HUNG_UP, PENDING, READABLE, type TcpTable, WATCHING_OUT, WRITABLE } from './tcp-table.ts'
+import type { TimerWheel } from './timer-wheel.ts'
+import { COPY_BYTES, KIND_SHIFT, KIND_TCP, type WorkerContext } from './worker-context.ts'
+
+const SOCKET_TYPE = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC
+
+/** Errors of connect(2) that are this machine's own, not the endpoint's. */
+function isOwnError(errno: number): boolean {
+  return (
+    errno === ERRNO.EMFILE ||
+    errno === ERRNO.ENFILE ||
+    errno === ERRNO.ENOBUFS ||
+    errno === ERRNO.ENOMEM ||
+    errno === ERRNO.EADDRNOTAVAIL
+  )
+}
+
+/** Finds an endpoint for each session: one attempt after another, as the policy says, while what the client has said
+ *  already waits. */
+export class TcpDialer {
+  readonly #context: WorkerContext
+  readonly #table: TcpTable
+  readonly #wheel: TimerWheel
+  readonly #addresses: EndpointAddresses
+  readonly #relay: TcpRelay
+  readonly #acks: HandshakeAcks
+  readonly #owner: { stop(session: number, end: SessionEnd): void }
+  readonly #client: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
+
+  constructor(
+    context: WorkerContext,
+    table: TcpTable,
+    wheel: TimerWheel,
+    addresses: EndpointAddresses,
+    relay: TcpRelay,
+    acks: HandshakeAcks,
+    owner: { stop(session: number, end: SessionEnd): void },
+  ) {
+    this.#context = context
+    this.#table = table
+    this.#wheel = wheel
+    this.#addresses = addresses
+    this.#relay = relay
+    this.#acks = acks
+    this.#owner = owner
+  }
+
+  /** Asks for an endpoint for a session, and goes there. */
+  ask(session: number): void {
+    const table = this.#table
+    const decision = this.#context.policy.decide(
+      table.listeners[session] as number,
+      this.#clientOf(session),
+      table.tried(session),
+    )
+    if (decision.do === 'refuse') {
+      this.#owner.stop(session, decision.end)
+      return
+    }
+    table.attempts[session] = (table.attempts[session] as number) + 1
+    table.leases[session] = decision.lease
+    table.attemptMs[session] = decision.connectMs
+    this.#dial(session, decision.lease)
+  }
+
+  /** Connects to an endpoint. What the client has said already travels with the handshake. */
+  #dial(session: number, lease: number): void {
+    const table = this.#table
+    const { calls, clock, errno } = this.#context
+    const endpoint = 2 * session + 1
+    const fd = calls.socket(this.#addresses.family(lease), SOCKET_TYPE, 0)
+    if (fd < 0) {
+      this.#owner.stop(session, 'over-limit')
+      return
+    }
+    table.fds[endpoint] = fd + 1
+    table.askedMs[session] = clock.now()
+    this.#acks.holdBack(fd)
+    const connected = calls.connect(fd, this.#addresses.address(lease), this.#addresses.bytes(lease)) === 0
+    const error = connected ? 0 : (errno[0] as number)
+    if (error !== 0 && error !== ERRNO.EINPROGRESS) {
+      if (isOwnError(error)) this.#owner.stop(session, 'over-limit')
+      else this.attemptFailed(session, 'connect-refused')
+      return
+    }
+    table.flags[endpoint] = ((table.flags[endpoint] as number) & PENDING) | (connected ? WRITABLE : CONNECTING)
+    if ((table.flags[2 * session] as number) & GREETED) {
+      this.#watchEndpoint(session, connected)
+      if (connected && table.fd(endpoint) === fd) this.#flow(session)
+    } else this.#greet(session, connected)
+  }
+
+  /** The first look at the client, and both sockets into epoll. */
+  #greet(session: number, connected: boolean): void {
+    const table = this.#table
+    const relay = this.#relay
+    const { calls, copyAddress, copyOffset, errno } = this.#context
+    const client = 2 * session
+    const endpoint = client + 1
+    const generation = table.generations[client] as number
+    table.flags[client] = (table.flags[client] as number) | GREETED
+    const read = calls.recv(table.fd(client), copyAddress, COPY_BYTES, 0)
+    if (read > 0) {
+      table.bytes[client] = read
+      table.flags[client] = (table.flags[client] as number) | (read === COPY_BYTES ? READABLE : 0)
+      const written = connected ? relay.write(endpoint, copyAddress, read) : 0
+      if (written < read) {
+        const done = written < 0 ? 0 : written
+        relay.keep(endpoint, copyOffset + done, read - done)
+        if (connected) table.flags[endpoint] = (table.flags[endpoint] as number) & ~WRITABLE
+      }
+    } else if (read === 0) table.flags[client] = (table.flags[client] as number) | READABLE | HUNG_UP
+    else if (errno[0] === ERRNO.EAGAIN) this.#acks.expect(endpoint)
+    else {
+      this.#owner.stop(session, 'client-reset')
+      return
+    }
+    this.#watchEndpoint(session, connected)
+    if (table.generations[client] !== generation) return
+    if (!this.#context.watch(table.fd(client), SESSION_MASK, (KIND_TCP << KIND_SHIFT) | client, generation)) {
+      this.#owner.stop(session, 'over-limit')
+      return
+    }
+    if (connected && (table.flags[client] as number) & READABLE) relay.pump(client)
+  }
+
+  #watchEndpoint(session: number, connected: boolean): void {
+    const table = this.#table
+    const endpoint = 2 * session + 1
+    const wantOut = !connected || (table.flags[endpoint] as number) & PENDING
+    if (wantOut) table.flags[endpoint] = (table.flags[endpoint] as number) | WATCHING_OUT
+    const mask = wantOut ? SESSION_MASK | EPOLLOUT : SESSION_MASK
+    const token = (KIND_TCP << KIND_SHIFT) | endpoint
+    if (!this.#context.watch(table.fd(endpoint), mask, token, table.generations[endpoint] as number)) {
+      this.#owner.stop(session, 'over-limit')
+      return
+    }
+    if (connected) this.#connected(session)
+    else this.#wheel.set(session, (table.askedMs[session] as number) + (table.attemptMs[session] as number))
+  }
+
+  #connected(session: number): void {
+    const table = this.#table
+    const now = this.#context.clock.now()
+    table.connectMs[session] = Math.max(0, now - (table.askedMs[session] as number))
+    table.lastMs[session] = now
+    table.clearTried(session)
+    this.#wheel.set(session, now + (table.idleMs[session] as number))
+  }
+
+  /** The handshake with an endpoint has an outcome. */
+  dialled(endpoint: number, mask: number): void {
+    const table = this.#table
+    const relay = this.#relay
+    const session = endpoint >> 1
+    if (mask & (EPOLLERR | EPOLLHUP)) {
+      const error = this.#takeError(table.fd(endpoint))
+      if (isOwnError(error)) this.#owner.stop(session, 'over-limit')
+      else this.attemptFailed(session, error === ERRNO.ETIMEDOUT ? 'connect-timeout' : 'connect-refused')
+      return
+    }
+    const generation = table.generations[endpoint]
+    table.flags[endpoint] = ((table.flags[endpoint] as number) & ~CONNECTING) | WRITABLE
+    this.#connected(session)
+    this.#flow(session)
+    if (table.generations[endpoint] === generation && mask & (EPOLLIN | EPOLLRDHUP)) {
+      table.flags[endpoint] = (table.flags[endpoint] as number) | READABLE
+      relay.pump(endpoint)
+    }
+  }
+
+  /** Sends what the client has said while the endpoint was being reached. */
+  #flow(session: number): void {
+    const { flags, generations } = this.#table
+    const client = 2 * session
+    const endpoint = client + 1
+    const generation = generations[endpoint]
+    if ((flags[endpoint] as number) & PENDING) this.#relay.flush(endpoint)
+    if (generations[endpoint] === generation && (flags[client] as number) & (READABLE | HUNG_UP)) this.#relay.pump(client)
+  }
+
+  attemptFailed(session: number, end: Tried['end']): void {
+    const table = this.#table
+    const endpoint = 2 * session + 1
+    this.#context.calls.close(table.fd(endpoint))
+    table.fds[endpoint] = 0
+    // What the client has said so far waits for the next endpoint.
+    table.flags[endpoint] = GONE | ((table.flags[endpoint] as number) & PENDING)
+    table.generations[endpoint] = ((table.generations[endpoint] as number) + 1) | 0
+    const tried: Tried = { lease: table.leases[session] as number, end }
+    table.leases[session] = -1
+    this.#context.policy.connectFailed(table.listeners[session] as number, this.#clientOf(session), tried)
+    table.addTried(session, tried)
+    this.ask(session)
+  }
+
+  #takeError(fd: number): number {
+    const { calls, values } = this.#context
+    const { arena, peerLengthOffset, peerLengthAddress } = this.#context
+    arena.i32[peerLengthOffset >> 2] = INT_BYTES
+    return calls.getsockopt(fd, SOL_SOCKET, SO_ERROR, values.cellAddress, peerLengthAddress) < 0 ? 0 : values.cell
+  }
+
+  #clientOf(session: number): ClientAddress {
+    this.#table.readClient(session, this.#client)
+    return this.#client
+  }
+}

@@ -1,0 +1,123 @@
+import type { Clock } from '../../lib/clock.ts'
+import { ProxyError } from '../../lib/errors.ts'
+import { type Arena, openArena } from '../../lib/libc/arena.ts'
+import type { Calls } from '../../lib/libc/calls.ts'
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD } from '../../lib/libc/constants.ts'
+import { EpollChange, EpollEvents } from '../../lib/libc/epoll-events.ts'
+import { errnoName } from '../../lib/libc/errno.ts'
+import type { Libc } from '../../lib/libc/load.ts'
+import { OptionValues } from '../../lib/libc/option-values.ts'
+import { SOCKET_ADDRESS_BYTES } from '../../lib/libc/socket-address.ts'
+import type { SessionPolicy } from '../listener.ts'
+
+/** Kinds of things that are registered with epoll; an event carries `kind << KIND_SHIFT | index` and a generation. */
+export const KIND_SHIFT = 26
+export const KIND_TCP = 0
+export const KIND_TCP_LISTENER = 1
+export const KIND_UDP_LISTENER = 2
+export const KIND_UDP = 3
+export const KIND_WAKE = 4
+export const INDEX_MASK = (1 << KIND_SHIFT) - 1
+
+/** Events taken from the kernel at once. */
+const EVENTS = 512
+/** Where bytes are copied through: also the most a session may hold back for a slow reader. */
+export const COPY_BYTES = 65_536
+/** Room for an endpoint's address in the table of addresses. */
+const ADDRESS_STRIDE = 32
+
+/** Time as a loop sees it: read once a turn. */
+export class LoopClock implements Clock {
+  readonly #clock: Clock
+  #nowMs: number
+
+  constructor(clock: Clock) {
+    this.#clock = clock
+    this.#nowMs = clock.now()
+  }
+
+  now(): number {
+    return this.#nowMs
+  }
+
+  wall(): number {
+    return this.#clock.wall()
+  }
+
+  after(delayMs: number, run: () => void) {
+    return this.#clock.after(delayMs, run)
+  }
+
+  /** Reads the time anew. */
+  tick(): number {
+    this.#nowMs = this.#clock.now()
+    return this.#nowMs
+  }
+}
+
+/** What everything in one worker's loop shares. Made and disposed by the loop. */
+export class WorkerContext implements Disposable {
+  readonly libc: Libc
+  readonly calls: Calls
+  readonly errno: Int32Array
+  readonly arena: Arena
+  readonly epoll: number
+  readonly events: EpollEvents
+  readonly change: EpollChange
+  readonly values: OptionValues
+  readonly policy: SessionPolicy
+  readonly clock: LoopClock
+  readonly nextId: () => number
+  /** Bytes pass through here: arena offset and address. */
+  readonly copyOffset: number
+  readonly copyAddress: number
+  /** A socket address, and its length behind it, for accept4. */
+  readonly peerOffset: number
+  readonly peerAddress: number
+  readonly peerLengthOffset: number
+  readonly peerLengthAddress: number
+  /** Addresses of endpoints by slot. */
+  readonly #addresses: number
+
+  constructor(libc: Libc, policy: SessionPolicy, clock: LoopClock, nextId: () => number, endpointSlots: number) {
+    this.libc = libc
+    this.calls = libc.calls
+    this.errno = libc.errno
+    this.policy = policy
+    this.clock = clock
+    this.nextId = nextId
+    this.arena = openArena(libc, 2 * COPY_BYTES + EVENTS * 16 + endpointSlots * ADDRESS_STRIDE + 65_536)
+    const { arena } = this
+    this.events = new EpollEvents(arena, libc.layout, EVENTS)
+    this.change = new EpollChange(arena, libc.layout)
+    this.values = new OptionValues(arena)
+    this.copyOffset = arena.allocate(COPY_BYTES, 4096)
+    this.copyAddress = arena.addressOf(this.copyOffset)
+    this.peerOffset = arena.allocate(SOCKET_ADDRESS_BYTES)
+    this.peerAddress = arena.addressOf(this.peerOffset)
+    this.peerLengthOffset = arena.allocate(4)
+    this.peerLengthAddress = arena.addressOf(this.peerLengthOffset)
+    this.#addresses = arena.allocate(endpointSlots * ADDRESS_STRIDE, 64)
+    this.epoll = this.calls.epoll_create1(EPOLL_CLOEXEC)
+    if (this.epoll < 0) throw new ProxyError('E_ENGINE', 'system', `epoll_create1: ${errnoName(this.errno[0] as number)}`)
+  }
+
+  /** The arena offset of an endpoint's socket address. */
+  addressOffset(slot: number): number {
+    return this.#addresses + slot * ADDRESS_STRIDE
+  }
+
+  /** Registers a descriptor; false: the kernel had no memory for it. */
+  watch(fd: number, mask: number, token: number, generation: number): boolean {
+    return this.calls.epoll_ctl(this.epoll, EPOLL_CTL_ADD, fd, this.change.set(mask, token, generation)) === 0
+  }
+
+  rewatch(fd: number, mask: number, token: number, generation: number): void {
+    this.calls.epoll_ctl(this.epoll, EPOLL_CTL_MOD, fd, this.change.set(mask, token, generation))
+  }
+
+  [Symbol.dispose](): void {
+    this.calls.close(this.epoll)
+    this.arena[Symbol.dispose]()
+  }
+}

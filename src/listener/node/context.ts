@@ -1,0 +1,53 @@
+import type { Clock } from '../../lib/clock.ts'
+import type { CoarseTimer } from '../../lib/coarse-timer.ts'
+import type { SessionPolicy } from '../listener.ts'
+
+/** What every listener of one node engine shares. */
+export interface NodeContext {
+  readonly policy: SessionPolicy
+  readonly clock: Clock
+  /** Watches idle sessions. */
+  readonly idle: CoarseTimer
+  readonly nextId: () => number
+  readonly budget: Budget
+}
+
+/** Descriptors left for sessions. TCP sessions take two, UDP sessions one, and UDP never more than its share. */
+export class Budget {
+  readonly #limit: number
+  readonly #udpLimit: number
+  #tcp = 0
+  #udp = 0
+
+  /** `descriptors`: how many sessions may hold in all. */
+  constructor(descriptors: number) {
+    this.#limit = descriptors
+    this.#udpLimit = Math.max(1, Math.floor(descriptors / 2))
+  }
+
+  /** Whether one more TCP session fits; counts it if so. */
+  openTcp(): boolean {
+    if (2 * (this.#tcp + 1) + this.#udp > this.#limit) return false
+    this.#tcp++
+    return true
+  }
+
+  closeTcp(): void {
+    this.#tcp--
+  }
+
+  /** Whether one more UDP session fits; counts it if so. */
+  openUdp(): boolean {
+    if (this.#udp + 1 > this.#udpLimit || 2 * this.#tcp + this.#udp + 1 > this.#limit) return false
+    this.#udp++
+    return true
+  }
+
+  closeUdp(): void {
+    this.#udp--
+  }
+
+  get sessions(): number {
+    return this.#tcp + this.#udp
+  }
+}

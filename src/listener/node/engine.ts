@@ -1,0 +1,90 @@
+import { type Clock, systemClock } from '../../lib/clock.ts'
+import { CoarseTimer } from '../../lib/coarse-timer.ts'
+import type { RouteDelta } from '../../model/delta.ts'
+import type { SessionEnd } from '../../model/session.ts'
+import type { Engine, ListenerSpec, ListenerStatus, SessionFilter, SessionPolicy } from '../listener.ts'
+import { Budget, type NodeContext } from './context.ts'
+import { sessionIds } from './session-id.ts'
+import { TcpListener } from './tcp-listener.ts'
+import { UdpListener } from './udp-listener.ts'
+import { UdpOrder } from './udp-order.ts'
+
+/** How late an idle session may be noticed. */
+const IDLE_TICK_MS = 250
+
+export interface NodeEngineOptions {
+  readonly policy: SessionPolicy
+  /** Descriptors that sessions may hold. */
+  readonly descriptors: number
+  readonly clock?: Clock
+}
+
+/** Opens the portable engine: `node:net` and `node:dgram` on the calling thread. Runs wherever Node runs. */
+export function openNodeEngine(options: NodeEngineOptions): Engine {
+  const clock = options.clock ?? systemClock
+  const idle = new CoarseTimer(clock, IDLE_TICK_MS)
+  const context: NodeContext = {
+    policy: options.policy,
+    clock,
+    idle,
+    nextId: sessionIds(0),
+    budget: new Budget(options.descriptors),
+  }
+  const order = new UdpOrder()
+  const listeners = new Map<number, TcpListener | UdpListener>()
+  /** Listeners that were closed but still have sessions: reachable by `cut`. */
+  const closed = new Set<TcpListener | UdpListener>()
+
+  function cut(filter: SessionFilter, end: SessionEnd): number {
+    let count = 0
+    for (const listener of [...listeners.values(), ...closed]) {
+      if (filter.protocol && listener.spec.protocol !== filter.protocol) continue
+      if (filter.listeners && !filter.listeners.includes(listener.spec.id)) continue
+      count += listener.cut(filter, end)
+    }
+    return count
+  }
+
+  return {
+    name: 'node',
+    protocols: new Set(['TCP', 'UDP']),
+    can: new Set(),
+    async open(spec: ListenerSpec): Promise<ListenerStatus> {
+      const known = listeners.get(spec.id)
+      const listener = known ?? (spec.protocol === 'UDP' ? new UdpListener(context, order, spec) : new TcpListener(context, spec))
+      const status = await listener.open()
+      if (status.state === 'listening') listeners.set(spec.id, listener)
+      return status
+    },
+    async park(id) {
+      await listeners.get(id)?.stopListening('no-endpoint')
+    },
+    async close(id, sessions) {
+      const listener = listeners.get(id)
+      if (!listener) return
+      listeners.delete(id)
+      await listener.stopListening('endpoint-removed')
+      if (sessions === 'cut') listener.cut({}, 'endpoint-removed')
+      if (listener.sessions === 0) return
+      closed.add(listener)
+      void listener.drain().then(() => closed.delete(listener))
+    },
+    async drain() {
+      await Promise.all([...listeners.values(), ...closed].map((listener) => listener.drain()))
+    },
+    async publish(delta: RouteDelta) {
+      options.policy.apply(delta)
+    },
+    async cut(filter, end) {
+      return cut(filter, end)
+    },
+    sessions: () => context.budget.sessions,
+    async [Symbol.asyncDispose]() {
+      const all = [...listeners.values(), ...closed]
+      listeners.clear()
+      for (const listener of all) await listener.stopListening('killed')
+      for (const listener of all) listener.cut({}, 'killed')
+      idle[Symbol.dispose]()
+    },
+  }
+}

@@ -1,0 +1,189 @@
+import { createSocket, type Socket } from 'node:dgram'
+import type { Expiring } from '../../lib/coarse-timer.ts'
+import { fillClientAddress } from '../../model/address.ts'
+import { familyOf, type SocketAddress } from '../../model/keys.ts'
+import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
+import type { SessionTimeouts } from '../listener.ts'
+import type { NodeContext } from './context.ts'
+
+/** Datagrams kept while the socket to the endpoint is being made; it takes one turn of the event loop. */
+const MOST_WAITING = 64
+/** A question that got its answer needs no long memory. */
+const ONE_EXCHANGE_MS = 10_000
+const FALLBACK: SessionTimeouts = { idleMs: 0, halfCloseMs: 0, udpIdleMs: 60_000, udpResponses: undefined }
+
+/** What a UDP session asks of the listener it belongs to. */
+export interface UdpOwner {
+  /** Sends a reply from the address the client used. */
+  reply(client: { readonly address: string; readonly port: number }, datagram: Uint8Array): void
+  ended(session: UdpSession): void
+}
+
+/** Resolving is not this socket's business: it is only ever given addresses. */
+function asGiven(address: string, _options: unknown, done: (error: Error | null, address: string, family: number) => void): void {
+  done(null, address, address.includes(':') ? 6 : 4)
+}
+
+/** One UDP client at one listener: a connected socket to one endpoint at a time. When the endpoint is unreachable or has
+ *  left, the next datagram goes to another one. */
+export class UdpSession implements SessionFacts, Expiring {
+  readonly id: number
+  readonly listener: number
+  readonly client: ClientAddress
+  readonly startedMs: number
+  lease = -1
+  attempts = 0
+  end: SessionEnd = 'internal'
+  endedMs = 0
+  connectMs = -1
+  bytesFromClient = 0
+  bytesFromEndpoint = 0
+  datagramsFromClient = 0
+  datagramsFromEndpoint = 0
+  /** Neighbours in the order of last use; kept by the listeners' common list. */
+  older: UdpSession | undefined
+  newer: UdpSession | undefined
+
+  readonly key: string
+  readonly #context: NodeContext
+  readonly #owner: UdpOwner
+  readonly #peer: { readonly address: string; readonly port: number }
+  #socket: Socket | undefined
+  /** Datagrams that wait for the socket; undefined once it is connected. */
+  #waiting: Uint8Array[] | undefined
+  #tried: readonly Tried[] = []
+  #timeouts: SessionTimeouts
+  #lastMs: number
+  #over = false
+
+  constructor(
+    context: NodeContext,
+    listener: number,
+    key: string,
+    peer: { readonly address: string; readonly port: number },
+    owner: UdpOwner,
+  ) {
+    this.#context = context
+    this.#owner = owner
+    this.#peer = { address: peer.address, port: peer.port }
+    this.key = key
+    this.id = context.nextId()
+    this.listener = listener
+    this.startedMs = context.clock.now()
+    this.#lastMs = this.startedMs
+    this.#timeouts = context.policy.timeouts(listener) ?? FALLBACK
+    this.client = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
+    fillClientAddress(peer.address, peer.port, this.client)
+  }
+
+  /** Takes a datagram of the client's, and its buffer. False: the session is over, every attempt is used up. */
+  fromClient(datagram: Uint8Array): boolean {
+    if (!this.#socket && !this.#connect()) return false
+    this.datagramsFromClient++
+    this.bytesFromClient += datagram.length
+    this.#touch()
+    if (!this.#waiting) this.#send(datagram)
+    else if (this.#waiting.length < MOST_WAITING) this.#waiting.push(datagram)
+    return true
+  }
+
+  /** Whether its endpoint still serves new sessions of its listener. */
+  get current(): boolean {
+    return this.lease < 0 || this.#context.policy.serves(this.listener, this.lease)
+  }
+
+  cut(end: SessionEnd): void {
+    if (this.#over) return
+    this.#over = true
+    this.#closeSocket()
+    this.#context.idle.remove(this)
+    this.endedMs = this.#context.clock.now()
+    this.end = end
+    this.#context.policy.ended(this)
+    this.#owner.ended(this)
+  }
+
+  dueMs(): number {
+    const { udpIdleMs } = this.#timeouts
+    const oneExchange = this.datagramsFromClient <= 1 && this.datagramsFromEndpoint >= 1
+    return this.#lastMs + (oneExchange ? Math.min(udpIdleMs, ONE_EXCHANGE_MS) : udpIdleMs)
+  }
+
+  expired(): void {
+    this.#timeouts = this.#context.policy.timeouts(this.listener) ?? this.#timeouts
+    if (this.dueMs() > this.#context.clock.now()) this.#context.idle.add(this)
+    else this.cut(this.datagramsFromEndpoint === 0 ? 'endpoint-idle' : 'client-idle')
+  }
+
+  #touch(): void {
+    this.#lastMs = this.#context.clock.now()
+  }
+
+  /** Chooses an endpoint and begins to connect to it; ends the session where there is none. */
+  #connect(): boolean {
+    const decision = this.#context.policy.decide(this.listener, this.client, this.#tried)
+    if (decision.do === 'refuse') {
+      this.cut(decision.end)
+      return false
+    }
+    this.attempts++
+    this.lease = decision.lease
+    this.#open(decision.endpoint.address)
+    return true
+  }
+
+  #open(address: SocketAddress): void {
+    const socket = createSocket({ type: familyOf(address.ip) === 6 ? 'udp6' : 'udp4', lookup: asGiven })
+    this.#socket = socket
+    this.#waiting = []
+    const startedMs = this.#context.clock.now()
+    socket.on('error', () => this.#unreachable(socket))
+    socket.on('message', (datagram) => this.#fromEndpoint(datagram))
+    socket.connect(address.port, address.ip, () => {
+      if (this.#socket !== socket) return
+      if (this.connectMs < 0) this.connectMs = this.#context.clock.now() - startedMs
+      const waiting = this.#waiting ?? []
+      this.#waiting = undefined
+      for (const datagram of waiting) this.#send(datagram)
+    })
+  }
+
+  #send(datagram: Uint8Array): void {
+    const socket = this.#socket
+    if (!socket) return
+    socket.send(datagram, (error) => {
+      if (error && this.#socket === socket) this.#unreachable(socket)
+    })
+  }
+
+  #fromEndpoint(datagram: Uint8Array): void {
+    this.datagramsFromEndpoint++
+    this.bytesFromEndpoint += datagram.length
+    this.#tried = []
+    this.#touch()
+    this.#owner.reply(this.#peer, datagram)
+    const { udpResponses } = this.#timeouts
+    if (udpResponses !== undefined && this.datagramsFromEndpoint >= udpResponses) this.cut('completed')
+    else if (this.datagramsFromEndpoint === 1) this.#context.idle.add(this)
+  }
+
+  /** The endpoint answered that nobody is there. The session waits for the client's next datagram to move. */
+  #unreachable(socket: Socket): void {
+    if (this.#socket !== socket || this.#over) return
+    this.#closeSocket()
+    const tried: Tried = { lease: this.lease, end: 'connect-refused' }
+    this.lease = -1
+    this.#context.policy.connectFailed(this.listener, this.client, tried)
+    this.#tried = [...this.#tried, tried]
+  }
+
+  #closeSocket(): void {
+    const socket = this.#socket
+    this.#socket = undefined
+    this.#waiting = undefined
+    if (!socket) return
+    socket.removeAllListeners()
+    socket.on('error', () => {})
+    socket.close()
+  }
+}

@@ -1,0 +1,273 @@
+import { AffinityTable, NO_ENDPOINT } from '../affinity/affinity-table.ts'
+import { type Picker, pickAgain, wasTried } from '../balancer/picker.ts'
+import { schedulerNamed } from '../balancer/schedulers/registry.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { PublishedRoute, RouteDelta, RouteEndpoint } from '../model/delta.ts'
+import type { ClientAddress, SessionFacts, Tried } from '../model/session.ts'
+import { sessionEndNumber } from '../model/session.ts'
+import {
+  connectBucketCell,
+  endCell,
+  endpointBase,
+  endpointCell,
+  type LedgerRow,
+  ledgerViews,
+  type SharedState,
+  serviceBase,
+  serviceCell,
+} from '../model/shared-layout.ts'
+import { RecordWriter } from '../observe/records.ts'
+import { Admission } from './admission.ts'
+import type { Decision, SessionPolicy, SessionTimeouts } from './listener.ts'
+
+const SESSIONS = serviceCell('sessions')
+const ACTIVE = serviceCell('active')
+const BYTES_FROM_CLIENT = serviceCell('bytesFromClient')
+const BYTES_FROM_ENDPOINT = serviceCell('bytesFromEndpoint')
+const DATAGRAMS_FROM_CLIENT = serviceCell('datagramsFromClient')
+const DATAGRAMS_FROM_ENDPOINT = serviceCell('datagramsFromEndpoint')
+const ATTEMPTS = serviceCell('attempts')
+const ATTEMPT_FAILURES = serviceCell('attemptFailures')
+const RETRIES = serviceCell('retries')
+const AFFINITY_HITS = serviceCell('affinityHits')
+const AFFINITY_MISSES = serviceCell('affinityMisses')
+const UDP_EVICTIONS = serviceCell('udpEvictions')
+const CONNECT_MS_SUM = serviceCell('connectMsSum')
+const CONNECTED = serviceCell('connected')
+const AT_SESSIONS = endpointCell('sessions')
+const AT_ACTIVE = endpointCell('active')
+const AT_BYTES_FROM_CLIENT = endpointCell('bytesFromClient')
+const AT_BYTES_FROM_ENDPOINT = endpointCell('bytesFromEndpoint')
+const AT_ATTEMPTS = endpointCell('attempts')
+const AT_REFUSED = endpointCell('refused')
+const AT_TIMED_OUT = endpointCell('timedOut')
+const AT_RESETS = endpointCell('resets')
+
+const NO_ROUTE: Decision = { do: 'refuse', end: 'no-endpoint' }
+const DENIED: Decision = { do: 'refuse', end: 'denied' }
+const OUT_OF_ATTEMPTS = {
+  'connect-refused': { do: 'refuse', end: 'connect-refused' },
+  'connect-timeout': { do: 'refuse', end: 'connect-timeout' },
+} as const satisfies { readonly [End in Tried['end']]: Decision }
+
+/** A route with what is built from it once, so that deciding allocates nothing. */
+class RouteState {
+  readonly route: PublishedRoute
+  readonly picker: Picker
+  readonly admission: Admission
+  /** Position by slot. */
+  readonly #positions: ReadonlyMap<number, number>
+  /** `decisions[position][attempt]`. */
+  readonly #decisions: readonly (readonly Decision[])[]
+
+  constructor(route: PublishedRoute, rotations: Int32Array<SharedArrayBuffer>) {
+    this.route = route
+    this.picker = schedulerNamed(route.scheduler)(route.endpoints, { rotations, rotation: route.rotation })
+    this.admission = new Admission(route.sourceRanges)
+    this.#positions = new Map(route.endpoints.map((endpoint, position) => [endpoint.slot, position]))
+    this.#decisions = route.endpoints.map((endpoint) =>
+      route.connectMs.map((connectMs) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs }) as const),
+    )
+  }
+
+  positionOf(slot: number): number {
+    return this.#positions.get(slot) ?? -1
+  }
+
+  slotAt(position: number): number {
+    return (this.route.endpoints[position] as RouteEndpoint).slot
+  }
+
+  forward(position: number, attempt: number): Decision {
+    return (this.#decisions[position] as readonly Decision[])[attempt] as Decision
+  }
+}
+
+/** The policy of one thread's sessions; `row` is the thread's row in the ledger.
+ *
+ *  The life of a session, top to bottom: it begins and is counted (`decide`, nothing tried); a client
+ *  whose address is not permitted goes no further; one with affinity goes
+ *  where it went before, if that still serves; otherwise the scheduler picks an endpoint, untried ones first, and that
+ *  choice is remembered. An attempt that fails ends its lease and the affinity (`connectFailed`), and the engine asks
+ *  again, until the attempts are used up; where another session of the client has moved already, this one follows. At
+ *  the end the record is written and the session is counted by how it ended. */
+export class RouteSessionPolicy implements SessionPolicy {
+  readonly #clock: Clock
+  readonly #rotations: Int32Array<SharedArrayBuffer>
+  readonly #row: LedgerRow
+  readonly #affinity: AffinityTable
+  readonly #records: RecordWriter
+  readonly #routes = new Map<number, RouteState>()
+  /** The Service slot of every listener ever seen; sessions may outlive their route. */
+  readonly #serviceSlots: number[] = []
+  /** Sessions of every listener ever seen, in this thread. */
+  readonly #active: number[] = []
+
+  constructor(shared: SharedState, row: number, clock: Clock) {
+    const views = ledgerViews(shared)
+    this.#clock = clock
+    this.#rotations = views.rotations
+    this.#row = views.rows[row] as LedgerRow
+    this.#affinity = new AffinityTable(shared.affinity)
+    this.#records = new RecordWriter(shared.records[row] as SharedArrayBuffer)
+  }
+
+  apply(delta: RouteDelta): void {
+    for (const listener of delta.remove) this.#routes.delete(listener)
+    for (const route of delta.set) {
+      this.#routes.set(route.listener, new RouteState(route, this.#rotations))
+      this.#handOver(route.listener, route.serviceSlot)
+    }
+  }
+
+  decide(listener: number, client: ClientAddress, tried: readonly Tried[]): Decision {
+    const state = this.#routes.get(listener)
+    if (!state) {
+      if (tried.length === 0) this.#begin(listener)
+      return NO_ROUTE
+    }
+    const { route } = state
+    if (tried.length === 0) {
+      this.#begin(listener)
+      if (!state.admission.permits(client)) return DENIED
+    }
+    if (route.endpoints.length === 0) return NO_ROUTE
+    if (tried.length >= route.connectMs.length) return outOfAttempts(tried)
+
+    let position = -1
+    if (route.affinityTimeoutMs !== undefined) position = this.#remembered(state, client, tried)
+    if (position < 0) {
+      position = state.picker.pick(client, tried)
+      if (position < 0) position = pickAgain(route.endpoints, tried)
+      if (position < 0) return outOfAttempts(tried)
+      if (route.affinityTimeoutMs !== undefined) position = this.#remember(state, client, position, tried)
+    }
+    this.#countAttempt(route.serviceSlot, state.slotAt(position), tried.length > 0)
+    return state.forward(position, tried.length)
+  }
+
+  connectFailed(listener: number, client: ClientAddress, tried: Tried): void {
+    const { services, endpoints } = this.#row
+    const at = endpointBase(tried.lease)
+    add(endpoints, at + AT_ACTIVE, -1)
+    add(endpoints, at + (tried.end === 'connect-refused' ? AT_REFUSED : AT_TIMED_OUT), 1)
+    const serviceSlot = this.#serviceSlots[listener]
+    if (serviceSlot === undefined) return
+    add(services, serviceBase(serviceSlot) + ATTEMPT_FAILURES, 1)
+    this.#affinity.forget(serviceSlot, client, tried.lease)
+  }
+
+  ended(session: SessionFacts): void {
+    const serviceSlot = this.#serviceSlots[session.listener]
+    const startedAtMs = this.#clock.wall() - (this.#clock.now() - session.startedMs)
+    // Before the counts: the slots that the record names are held for as long as the session counts.
+    this.#records.write(session, serviceSlot ?? -1, startedAtMs)
+    if (serviceSlot !== undefined) this.#countEnd(session, serviceBase(serviceSlot))
+    if (session.lease >= 0) this.#endLease(session, endpointBase(session.lease))
+  }
+
+  refused(session: SessionFacts): void {
+    this.#begin(session.listener)
+    this.ended(session)
+  }
+
+  serves(listener: number, lease: number): boolean {
+    const state = this.#routes.get(listener)
+    return state !== undefined && state.positionOf(lease) >= 0
+  }
+
+  timeouts(listener: number): SessionTimeouts | undefined {
+    return this.#routes.get(listener)?.route
+  }
+
+  /** Sessions of a listener count for the Service port that has it now: when another one gets the address, the port is
+   *  renamed or its slot was given anew, those that run go along. */
+  #handOver(listener: number, serviceSlot: number): void {
+    const before = this.#serviceSlots[listener]
+    const active = this.#active[listener]
+    this.#serviceSlots[listener] = serviceSlot
+    if (before === undefined || before === serviceSlot || !active) return
+    add(this.#row.services, serviceBase(before) + ACTIVE, -active)
+    add(this.#row.services, serviceBase(serviceSlot) + ACTIVE, active)
+  }
+
+  #begin(listener: number): void {
+    const serviceSlot = this.#serviceSlots[listener]
+    if (serviceSlot === undefined) return
+    this.#active[listener] = (this.#active[listener] ?? 0) + 1
+    const base = serviceBase(serviceSlot)
+    add(this.#row.services, base + SESSIONS, 1)
+    add(this.#row.services, base + ACTIVE, 1)
+  }
+
+  #remembered(state: RouteState, client: ClientAddress, tried: readonly Tried[]): number {
+    const { serviceSlot, affinityTimeoutMs } = state.route
+    const slot = this.#affinity.find(serviceSlot, client, this.#clock.now(), affinityTimeoutMs as number)
+    const position = slot === NO_ENDPOINT || wasTried(tried, slot) ? -1 : state.positionOf(slot)
+    if (tried.length > 0) return position
+    if (slot !== NO_ENDPOINT && position < 0) this.#affinity.forget(serviceSlot, client, slot)
+    add(this.#row.services, serviceBase(serviceSlot) + (position < 0 ? AFFINITY_MISSES : AFFINITY_HITS), 1)
+    return position
+  }
+
+  /** Remembers the choice; another thread may have made one a moment earlier, which then stands. */
+  #remember(state: RouteState, client: ClientAddress, position: number, tried: readonly Tried[]): number {
+    const { serviceSlot, affinityTimeoutMs } = state.route
+    const slot = state.slotAt(position)
+    const nowMs = this.#clock.now()
+    const stands = this.#affinity.remember(serviceSlot, client, slot, nowMs, affinityTimeoutMs as number)
+    if (stands === slot) return position
+    const other = state.positionOf(stands)
+    if (other >= 0 && !wasTried(tried, stands)) return other
+    // What stands did not take this session: the client moves on.
+    if (tried.length > 0) this.#affinity.move(serviceSlot, client, slot, nowMs, affinityTimeoutMs as number)
+    return position
+  }
+
+  #countAttempt(serviceSlot: number, slot: number, again: boolean): void {
+    const { services, endpoints } = this.#row
+    const base = serviceBase(serviceSlot)
+    const at = endpointBase(slot)
+    add(services, base + ATTEMPTS, 1)
+    if (again) add(services, base + RETRIES, 1)
+    add(endpoints, at + AT_ATTEMPTS, 1)
+    add(endpoints, at + AT_ACTIVE, 1)
+  }
+
+  #countEnd(session: SessionFacts, base: number): void {
+    const { services } = this.#row
+    const active = this.#active[session.listener]
+    if (active) {
+      this.#active[session.listener] = active - 1
+      add(services, base + ACTIVE, -1)
+    }
+    add(services, base + endCell(sessionEndNumber(session.end)), 1)
+    add(services, base + BYTES_FROM_CLIENT, session.bytesFromClient)
+    add(services, base + BYTES_FROM_ENDPOINT, session.bytesFromEndpoint)
+    add(services, base + DATAGRAMS_FROM_CLIENT, session.datagramsFromClient)
+    add(services, base + DATAGRAMS_FROM_ENDPOINT, session.datagramsFromEndpoint)
+    if (session.end === 'over-limit' && session.datagramsFromClient > 0) add(services, base + UDP_EVICTIONS, 1)
+    if (session.connectMs < 0) return
+    add(services, base + CONNECTED, 1)
+    add(services, base + CONNECT_MS_SUM, session.connectMs)
+    add(services, base + connectBucketCell(session.connectMs), 1)
+  }
+
+  #endLease(session: SessionFacts, at: number): void {
+    const { endpoints } = this.#row
+    add(endpoints, at + AT_ACTIVE, -1)
+    add(endpoints, at + AT_SESSIONS, 1)
+    add(endpoints, at + AT_BYTES_FROM_CLIENT, session.bytesFromClient)
+    add(endpoints, at + AT_BYTES_FROM_ENDPOINT, session.bytesFromEndpoint)
+    if (session.end === 'endpoint-reset') add(endpoints, at + AT_RESETS, 1)
+  }
+}
+
+function outOfAttempts(tried: readonly Tried[]): Decision {
+  const last = tried[tried.length - 1]
+  return last ? OUT_OF_ATTEMPTS[last.end] : NO_ROUTE
+}
+
+function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: number): void {
+  cells[cell] = (cells[cell] as number) + amount
+}

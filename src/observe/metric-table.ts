@@ -1,0 +1,124 @@
+/** What a metric is; its values are read elsewhere. */
+export interface MetricDefinition {
+  readonly type: 'counter' | 'gauge' | 'histogram'
+  readonly help: string
+  readonly labels: readonly string[]
+  /** Upper bounds, in the metric's unit. */
+  readonly buckets?: readonly number[]
+}
+
+const range = (first: number, last: number, step: number) =>
+  Array.from({ length: (last - first) / step + 1 }, (_, n) => first + n * step)
+
+const SERVICE = ['service', 'protocol'] as const
+const FAMILY = ['ip_family'] as const
+
+/** Every metric of `/metrics`, except what prom-client tells of the process itself; `docs/metrics.md` lists the same.
+ *  Labels are bounded by the configuration: never a client's address. The `kubeproxy_` ones are kube-proxy's own, with
+ *  its names, labels and buckets. */
+export const METRICS = {
+  portald_build_info: {
+    type: 'gauge',
+    help: 'Always 1; the labels tell what runs.',
+    labels: ['version', 'engine', 'workers'],
+  },
+  portald_sessions_active: { type: 'gauge', help: 'Sessions that run now.', labels: SERVICE },
+  portald_sessions_total: { type: 'counter', help: 'Sessions that began.', labels: SERVICE },
+  portald_session_ends_total: {
+    type: 'counter',
+    help: 'Sessions by why they ended; an end appears with its first session.',
+    labels: [...SERVICE, 'end'],
+  },
+  portald_bytes_total: {
+    type: 'counter',
+    help: 'Bytes relayed, from the client or from the endpoint.',
+    labels: [...SERVICE, 'direction'],
+  },
+  portald_datagrams_total: {
+    type: 'counter',
+    help: 'Datagrams relayed, from the client or from the endpoint; UDP only.',
+    labels: [...SERVICE, 'direction'],
+  },
+  portald_dial_attempts_total: { type: 'counter', help: 'Attempts to reach an endpoint.', labels: SERVICE },
+  portald_dial_failures_total: { type: 'counter', help: 'Attempts that were refused or timed out.', labels: SERVICE },
+  portald_dial_retries_total: { type: 'counter', help: 'Attempts after the first of a session.', labels: SERVICE },
+  portald_connect_seconds: {
+    type: 'histogram',
+    help: 'How long endpoints took to accept a session; appears with the first one.',
+    labels: SERVICE,
+  },
+  portald_affinity_hits_total: {
+    type: 'counter',
+    help: 'Sessions that went where their client was before.',
+    labels: SERVICE,
+  },
+  portald_affinity_misses_total: {
+    type: 'counter',
+    help: 'Sessions of a Service with affinity whose client was not known, or whose endpoint had left.',
+    labels: SERVICE,
+  },
+  portald_udp_evictions_total: {
+    type: 'counter',
+    help: 'UDP sessions that ended early to make room; UDP only.',
+    labels: SERVICE,
+  },
+  portald_affinity_entries: { type: 'gauge', help: 'Clients the affinity table remembers.', labels: [] },
+  portald_affinity_evictions_total: {
+    type: 'counter',
+    help: 'Clients forgotten early because the affinity table was full.',
+    labels: [],
+  },
+  portald_listeners: { type: 'gauge', help: 'Listeners by what they do.', labels: ['state'] },
+  portald_source_synced: { type: 'gauge', help: '1 once the source was read whole, else 0.', labels: ['source'] },
+  portald_source_age_seconds: { type: 'gauge', help: 'Time since the source was last read.', labels: ['source'] },
+  portald_problems: { type: 'gauge', help: 'Problems in what the sources say now.', labels: ['severity'] },
+  portald_snapshot_revision: { type: 'gauge', help: 'Number of the snapshot in force.', labels: [] },
+  portald_records_dropped_total: {
+    type: 'counter',
+    help: 'Ended sessions that were not recorded because the ring was full.',
+    labels: [],
+  },
+  portald_access_log_dropped_total: {
+    type: 'counter',
+    help: 'Access-log lines lost because the destination failed or was too slow.',
+    labels: [],
+  },
+  kubeproxy_sync_proxy_rules_duration_seconds: {
+    type: 'histogram',
+    help: 'How long it took to put a change in force.',
+    labels: FAMILY,
+    buckets: Array.from({ length: 15 }, (_, n) => 0.001 * 2 ** n),
+  },
+  kubeproxy_sync_proxy_rules_last_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When a change was last put in force.',
+    labels: FAMILY,
+  },
+  kubeproxy_sync_proxy_rules_last_queued_timestamp_seconds: {
+    type: 'gauge',
+    help: 'When a change was last seen.',
+    labels: FAMILY,
+  },
+  kubeproxy_network_programming_duration_seconds: {
+    type: 'histogram',
+    help: 'From the moment the cluster changed, as the objects say, to the moment the change was in force.',
+    labels: FAMILY,
+    buckets: [0.25, 0.5, ...range(1, 59, 1), ...range(60, 115, 5), ...range(120, 300, 30)],
+  },
+  kubeproxy_sync_proxy_rules_endpoint_changes_pending: {
+    type: 'gauge',
+    help: 'Endpoint changes seen but not in force.',
+    labels: [],
+  },
+  kubeproxy_sync_proxy_rules_endpoint_changes_total: { type: 'counter', help: 'Endpoint changes seen.', labels: [] },
+  kubeproxy_sync_proxy_rules_service_changes_pending: {
+    type: 'gauge',
+    help: 'Service changes seen but not in force.',
+    labels: [],
+  },
+  kubeproxy_sync_proxy_rules_service_changes_total: { type: 'counter', help: 'Service changes seen.', labels: [] },
+  kubeproxy_proxy_healthz_total: { type: 'counter', help: 'Answers of /healthz.', labels: ['code'] },
+  kubeproxy_proxy_livez_total: { type: 'counter', help: 'Answers of /livez.', labels: ['code'] },
+} as const satisfies Record<string, MetricDefinition>
+
+export type MetricName = keyof typeof METRICS

@@ -1,0 +1,160 @@
+import type { Clock, Timer } from '../lib/clock.ts'
+import { Runner } from '../lib/runner.ts'
+import { createObjectParser } from '../model/parse-objects.ts'
+import type { ParseOptions } from '../model/parse-options.ts'
+import type { NodeContext, Snapshot } from '../model/snapshot.ts'
+import type { Logger } from '../observe/logger.ts'
+import { type CompileOptions, compile } from '../snapshot/compile.ts'
+import { mergeStates } from '../source/merge.ts'
+import type { Source, SourceState } from '../source/source.ts'
+import { type NodeContextOptions, readNodeContext } from './node-context.ts'
+import { ProblemLog } from './problem-log.ts'
+
+/** Changes this close together become one. */
+const MIN_GAP_MS = 10
+const RETRY_GAP_MS = 1_000
+/** How often the addresses of the machine are read again. */
+const NODE_EVERY_MS = 10_000
+
+export interface ControlPlaneOptions {
+  readonly sources: readonly Source[]
+  readonly parse: ParseOptions
+  readonly compile: CompileOptions
+  readonly node: NodeContextOptions
+  readonly clock: Clock
+  readonly logger: Logger
+  /** Puts a snapshot in force; resolves when it is. */
+  readonly apply: (snapshot: Snapshot) => Promise<void>
+  /** Told when a change was seen, before it is in force. */
+  readonly onQueued: () => void
+}
+
+/** From sources to snapshots: takes the newest state of each source, parses, compiles and publishes, at one pace. A
+ *  source that fails keeps its last good state; nothing is ever removed because something could not be read. */
+export class ControlPlane implements AsyncDisposable {
+  /** Resolves when every source has loaded once and what they said was put in force. */
+  readonly ready: Promise<void>
+  readonly #options: ControlPlaneOptions
+  readonly #states: (SourceState | undefined)[]
+  readonly #stop = new AbortController()
+  readonly #watching: Promise<void>[]
+  readonly #runner: Runner
+  readonly #parser: ReturnType<typeof createObjectParser>
+  readonly #problemLog: ProblemLog
+  readonly #becomeReady: () => void
+  #node: NodeContext
+  #nodeTimer: Timer | undefined
+  #snapshot: Snapshot | undefined
+  #synced = false
+
+  constructor(options: ControlPlaneOptions) {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.ready = promise
+    this.#becomeReady = resolve
+    this.#options = options
+    this.#states = options.sources.map(() => undefined)
+    this.#parser = createObjectParser(options.parse)
+    this.#problemLog = new ProblemLog(options.logger)
+    this.#node = readNodeContext(options.node)
+    this.#runner = new Runner({
+      clock: options.clock,
+      minGapMs: MIN_GAP_MS,
+      retryGapMs: RETRY_GAP_MS,
+      run: () => this.#run(),
+      onFailure: (error) =>
+        options.logger.error('snapshot.failed', 'the change could not be put in force; trying again', { error }),
+    })
+    this.#watching = options.sources.map((source, n) => this.#watch(source, n).catch((error) => this.#lost(source, error)))
+    this.#armNodeTimer()
+    if (options.sources.length === 0) this.#runner.request()
+  }
+
+  get synced(): boolean {
+    return this.#synced
+  }
+
+  /** The newest state of each source, in their order. */
+  states(): readonly { readonly name: string; readonly state: SourceState | undefined }[] {
+    return this.#options.sources.map(({ name }, n) => ({ name, state: this.#states[n] }))
+  }
+
+  /** Reads every source and the machine's addresses again now. */
+  refresh(): void {
+    for (const source of this.#options.sources) source.refresh()
+    this.#readNode()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#stop.abort()
+    this.#nodeTimer?.[Symbol.dispose]()
+    await this.#runner[Symbol.asyncDispose]()
+    await Promise.all(this.#options.sources.map((source) => source[Symbol.asyncDispose]()))
+    await Promise.all(this.#watching)
+  }
+
+  async #watch(source: Source, n: number): Promise<void> {
+    const { logger, onQueued } = this.#options
+    for await (const state of source.watch(this.#stop.signal)) {
+      const before = this.#states[n]
+      if (state.synced && !before?.synced) {
+        logger.info('source.synced', 'read for the first time', { key: source.name, objects: state.objects.length })
+      }
+      this.#states[n] = state
+      onQueued()
+      this.#runner.request()
+    }
+  }
+
+  /** A source promises not to fail; one that does keeps its last state for good. */
+  #lost(source: Source, error: unknown): void {
+    this.#options.logger.error('source.failed', 'cannot be followed any more', { key: source.name, error })
+  }
+
+  async #run(): Promise<void> {
+    const { apply, compile: compileOptions, logger } = this.#options
+    const merged = mergeStates(this.#states)
+    const objects = this.#parser.parse(merged.objects)
+    const next = compile(objects, this.#node, compileOptions, this.#snapshot)
+    this.#problemLog.update([...merged.problems, ...next.problems], objects.notes)
+    this.#sayAssigned(next, logger)
+    const withSources: Snapshot = { ...next, problems: [...merged.problems, ...next.problems] }
+    await apply(withSources)
+    this.#snapshot = next
+    if (!merged.synced || this.#synced) return
+    this.#synced = true
+    this.#becomeReady()
+  }
+
+  #sayAssigned(next: Snapshot, logger: Logger): void {
+    for (const [key, compiled] of next.services) {
+      const before = this.#snapshot?.services.get(key)
+      if (before === compiled) continue
+      const { value: service } = compiled.input
+      const [ip] = compiled.clusterIps
+      if (next.assigned.addresses.has(key) && ip !== before?.clusterIps[0]) {
+        logger.info('address.assigned', `clusterIP ${ip}`, { key, ip })
+      }
+      for (const port of service.ports) {
+        const nodePort = compiled.nodePorts.get(port.key)
+        if (next.assigned.ports.has(port.key) && nodePort !== before?.nodePorts.get(port.key)) {
+          logger.info('address.assigned', `nodePort ${nodePort}`, { key: port.key, nodePort })
+        }
+      }
+    }
+  }
+
+  #armNodeTimer(): void {
+    this.#nodeTimer = this.#options.clock.after(NODE_EVERY_MS, () => {
+      this.#readNode()
+      this.#armNodeTimer()
+    })
+  }
+
+  #readNode(): void {
+    const node = readNodeContext(this.#options.node, this.#node)
+    if (node === this.#node) return
+    this.#node = node
+    this.#options.logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses: node.nodePortAddresses })
+    this.#runner.request()
+  }
+}

@@ -1,0 +1,133 @@
+import { Ledger } from '../balancer/ledger.ts'
+import { createBackoff } from '../lib/backoff.ts'
+import type { Clock } from '../lib/clock.ts'
+import type { Random } from '../lib/random.ts'
+import type { Engine, ListenerStatus } from '../listener/listener.ts'
+import { ListenerPool } from '../listener/pool.ts'
+import type { PublishedRoute } from '../model/delta.ts'
+import type { ServicePortKey } from '../model/keys.ts'
+import type { SessionRecord } from '../model/session.ts'
+import type { SharedState } from '../model/shared-layout.ts'
+import type { CompiledService, Route, Snapshot, SnapshotDiff } from '../model/snapshot.ts'
+import type { Logger } from '../observe/logger.ts'
+import { diff } from '../snapshot/diff.ts'
+import { Publisher } from './publish.ts'
+import { Removals } from './removals.ts'
+import { SessionLog } from './session-log.ts'
+
+const FIRST_RETRY_MS = 250
+const LONGEST_RETRY_MS = 10_000
+
+export interface DataPlaneOptions {
+  readonly engine: Engine
+  readonly shared: SharedState
+  readonly clock: Clock
+  readonly random: Random
+  readonly logger: Logger
+  readonly onSession: (record: SessionRecord) => void
+}
+
+/** Makes sockets, routes and slots follow snapshots. Order of a change: slots are reserved, routes published, sockets
+ *  opened, parked and closed, and only then is what nobody needs any more given up. */
+export class DataPlane implements AsyncDisposable {
+  readonly ledger: Ledger
+  readonly pool: ListenerPool
+  readonly sessionLog: SessionLog
+  readonly #options: DataPlaneOptions
+  readonly #publisher: Publisher
+  readonly #removals: Removals
+  #snapshot: Snapshot | undefined
+  /** The last revision that is in force in every thread. */
+  #acknowledged = 0
+
+  constructor(options: DataPlaneOptions) {
+    const { engine, shared, clock, random } = options
+    this.#options = options
+    this.ledger = new Ledger(shared, random)
+    this.#publisher = new Publisher(this.ledger)
+    this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
+    this.pool = new ListenerPool({
+      engine,
+      clock,
+      createBackoff: () => createBackoff({ firstMs: FIRST_RETRY_MS, longestMs: LONGEST_RETRY_MS, random }),
+      onStatus: (route, status) => this.#report(route, status),
+      onClosed: (id, route) => {
+        this.sessionLog.closed(id)
+        options.logger.info('listener.closed', 'closed', { key: route.key, kind: route.kind, service: route.service.key })
+      },
+    })
+    this.#removals = new Removals(clock, (leases, revision) => void this.#cut(leases, revision))
+  }
+
+  get snapshot(): Snapshot | undefined {
+    return this.#snapshot
+  }
+
+  /** Puts a snapshot in force; resolves when every socket it needs was tried. One call at a time. */
+  async apply(next: Snapshot): Promise<SnapshotDiff> {
+    const { engine } = this.#options
+    const previous = this.#snapshot
+    const change = diff(previous, next)
+    for (const [key, compiled] of next.services) if (previous?.services.get(key) !== compiled) this.#reserve(compiled)
+
+    const routes = [...change.open, ...change.swap]
+    const set: PublishedRoute[] = []
+    for (const route of routes) {
+      const listener = this.pool.claim(route)
+      const published = this.#publisher.publish(listener, route)
+      if (!published) continue
+      this.sessionLog.opened(listener, route)
+      set.push(published)
+    }
+    const remove = change.close.map((key) => this.pool.idOf(key)).filter((id) => id !== undefined)
+    await engine.publish({ revision: next.revision, set, remove: [] })
+    this.#snapshot = next
+    this.#release(previous, next)
+    await this.pool.apply(routes, change.close)
+    if (remove.length > 0) await engine.publish({ revision: next.revision, set: [], remove })
+    this.#acknowledged = next.revision
+    return change
+  }
+
+  /** Service ports that have counters. */
+  servicePorts(): Iterable<{ readonly slot: number; readonly key: ServicePortKey }> {
+    return this.ledger.servicePorts()
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.pool[Symbol.dispose]()
+    this.#removals[Symbol.dispose]()
+    await this.#options.engine[Symbol.asyncDispose]()
+    this.sessionLog[Symbol.dispose]()
+  }
+
+  #reserve(compiled: CompiledService): void {
+    if (this.#publisher.reserve(compiled)) return
+    const { key } = compiled.input.value
+    this.#options.logger.error('ledger.full', 'no room to count more endpoints; those without a slot are left out', { key })
+  }
+
+  #release(previous: Snapshot | undefined, next: Snapshot): void {
+    for (const [key, before] of previous?.services ?? []) {
+      const after = next.services.get(key)
+      if (after === before) continue
+      const left = this.#publisher.release(before, after, next.revision)
+      this.#removals.left(left, next.revision, (after ?? before).input.value.options.onEndpointRemoved)
+    }
+  }
+
+  async #cut(leases: readonly number[], revision: number): Promise<void> {
+    const gone = this.ledger.stillRetired(leases, revision)
+    const count = gone.length === 0 ? 0 : await this.#options.engine.cut({ leases: gone }, 'endpoint-removed')
+    if (count > 0)
+      this.#options.logger.info('endpoint.removed', 'sessions of endpoints that left were ended', { sessions: count })
+  }
+
+  #report(route: Route, status: ListenerStatus): void {
+    const { logger } = this.#options
+    const fields = { key: route.key, kind: route.kind, service: route.service.key }
+    if (status.state === 'listening') logger.info('listener.opened', 'listening', fields)
+    else if (status.state === 'parked') logger.info('listener.parked', 'no endpoint: clients are refused', fields)
+    else if (status.state === 'failed') logger.warn('listener.failed', status.message, { ...fields, code: status.code })
+  }
+}

@@ -1,0 +1,29 @@
+import { type Problem, showProblem } from '../model/problem.ts'
+import type { Logger } from '../observe/logger.ts'
+
+/** Says each problem and note once when it appears, and each problem once more when it is gone. */
+export class ProblemLog {
+  readonly #logger: Logger
+  #problems = new Map<string, Problem>()
+  #notes = new Set<string>()
+
+  constructor(logger: Logger) {
+    this.#logger = logger
+  }
+
+  update(problems: readonly Problem[], notes: readonly string[]): void {
+    const now = new Map(problems.map((problem) => [showProblem(problem), problem]))
+    for (const [text, problem] of now) {
+      if (this.#problems.has(text)) continue
+      const fields = { key: problem.object || problem.place, code: problem.code }
+      if (problem.severity === 'error') this.#logger.error('object.problem', text, fields)
+      else this.#logger.warn('object.problem', text, fields)
+    }
+    for (const [text, problem] of this.#problems) {
+      if (!now.has(text)) this.#logger.info('object.resolved', text, { key: problem.object || problem.place, code: problem.code })
+    }
+    for (const note of notes) if (!this.#notes.has(note)) this.#logger.info('object.note', note)
+    this.#problems = now
+    this.#notes = new Set(notes)
+  }
+}

@@ -1,0 +1,196 @@
+import { AffinityTable } from '../affinity/affinity-table.ts'
+import { type Clock, systemClock } from '../lib/clock.ts'
+import { descriptorLimit } from '../lib/descriptor-limit.ts'
+import { type Random, systemRandom } from '../lib/random.ts'
+import type { Engine, ListenerStatus } from '../listener/listener.ts'
+import type { Configuration } from '../model/config.ts'
+import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
+import type { Problem } from '../model/problem.ts'
+import type { SessionRecord } from '../model/session.ts'
+import { createSharedState, type LedgerViews, type SharedState } from '../model/shared-layout.ts'
+import type { FrontendKind, Snapshot } from '../model/snapshot.ts'
+import type { Logger } from '../observe/logger.ts'
+import type { Source, SourceState } from '../source/source.ts'
+import { type EnginePlan, openEngine, planEngine } from './choose-engine.ts'
+import { ControlPlane } from './control-plane.ts'
+import { DataPlane } from './data-plane.ts'
+
+/** Descriptors that are not for sessions: logs, watchers, probe clients, the runtime's own. */
+const RESERVED_DESCRIPTORS = 200
+/** How often expired affinity records are freed. */
+const SWEEP_EVERY_MS = 60_000
+
+export interface ProxyOptions {
+  readonly config: Configuration
+  /** The proxy owns them. Earlier ones win where two define the same object. */
+  readonly sources: readonly Source[]
+  readonly logger: Logger
+  readonly nodeName: string
+  readonly clock?: Clock
+  readonly random?: Random
+  /** Told of every session that ended, soon after. */
+  readonly onSession?: (record: SessionRecord) => void
+  /** Told when a change was seen. */
+  readonly onQueued?: () => void
+  /** Told when a change is in force, and how long that took. */
+  readonly onApplied?: (durationMs: number) => void
+}
+
+/** One of the proxy's addresses. */
+export interface ProxyAddress {
+  readonly key: ListenerKey
+  readonly kind: FrontendKind
+  readonly service: ServiceKey
+  readonly status: ListenerStatus
+}
+
+/** What the proxy knows of itself right now, for metrics and probes. */
+export interface ProxyReading {
+  readonly engine: 'node' | 'native'
+  readonly engineReason: string
+  readonly workers: number
+  readonly draining: boolean
+  readonly synced: boolean
+  readonly snapshot: Snapshot | undefined
+  readonly problems: readonly Problem[]
+  readonly sources: readonly { readonly name: string; readonly state: SourceState | undefined }[]
+  readonly ledger: LedgerViews
+  readonly servicePorts: Iterable<{ readonly slot: number; readonly key: ServicePortKey }>
+  readonly affinity: { readonly entries: number; readonly evictions: number }
+  readonly recordsDropped: number
+  readonly sessions: number
+}
+
+/** A running proxy. Disposing it ends everything now; drain first to let sessions finish. */
+export interface Proxy extends AsyncDisposable {
+  /** Resolves when every source has loaded once and every listener was tried. */
+  readonly ready: Promise<void>
+  /** Reads every source again now. */
+  refresh(): void
+  /** Goes on accepting for `delayMs`, then takes nothing new and lets sessions finish, up to `deadlineMs`; what still
+   *  runs then is cut, and counted. */
+  drain(options: { readonly delayMs: number; readonly deadlineMs: number }): Promise<{ readonly cut: number }>
+  addresses(): readonly ProxyAddress[]
+  read(): ProxyReading
+}
+
+/** Opens a proxy: returns at once, whatever state its sources are in, and serves as they allow.
+ *  @throws ProxyError E_ENGINE when the engine that was asked for cannot run here. */
+export async function openProxy(options: ProxyOptions): Promise<Proxy> {
+  const { config, logger } = options
+  const clock = options.clock ?? systemClock
+  const { plan, engine, shared } = await openPlanned(options, clock).catch(async (error) => {
+    await Promise.all(options.sources.map((source) => source[Symbol.asyncDispose]()))
+    throw error
+  })
+
+  const dataPlane = new DataPlane({
+    engine,
+    shared,
+    clock,
+    random: options.random ?? systemRandom,
+    logger: logger.child({ component: 'listener' }),
+    onSession: options.onSession ?? (() => {}),
+  })
+  const controlPlane = new ControlPlane({
+    sources: options.sources,
+    parse: {
+      nodePortRange: config.serviceNodePortRange,
+      allowLoopbackEndpoints: config.allowLoopbackEndpoints,
+      udpIdleMs: config.udpTimeoutMs,
+    },
+    compile: { clusterIpRange: config.serviceClusterIpRange, nodePortRange: config.serviceNodePortRange },
+    node: { name: options.nodeName, nodeIps: config.nodeIps, nodeportAddresses: config.nodeportAddresses },
+    clock,
+    logger: logger.child({ component: 'objects' }),
+    onQueued: options.onQueued ?? (() => {}),
+    async apply(snapshot) {
+      const startedMs = clock.now()
+      const { open, swap, close } = await dataPlane.apply(snapshot)
+      const durationMs = Math.round((clock.now() - startedMs) * 10) / 10
+      options.onApplied?.(durationMs)
+      if (open.length + swap.length + close.length === 0) return
+      const fields = { revision: snapshot.revision, opened: open.length, changed: swap.length, closed: close.length, durationMs }
+      logger.info('snapshot.applied', 'in force', fields)
+    },
+  })
+
+  const affinity = new AffinityTable(shared.affinity)
+  let affinityEntries = 0
+  let sweeping = clock.after(SWEEP_EVERY_MS, sweep)
+  function sweep(): void {
+    affinityEntries = sweepAffinity(affinity, dataPlane, clock)
+    sweeping = clock.after(SWEEP_EVERY_MS, sweep)
+  }
+
+  let draining = false
+  return {
+    ready: controlPlane.ready,
+    refresh: () => controlPlane.refresh(),
+    async drain({ delayMs, deadlineMs }) {
+      draining = true
+      if (delayMs > 0) await new Promise<void>((resolve) => clock.after(delayMs, resolve))
+      await controlPlane[Symbol.asyncDispose]()
+      dataPlane.pool[Symbol.dispose]()
+      let cut = Promise.resolve(0)
+      const deadline = clock.after(deadlineMs, () => {
+        cut = engine.cut({}, 'drained')
+      })
+      await engine.drain()
+      deadline[Symbol.dispose]()
+      return { cut: await cut }
+    },
+    addresses: () =>
+      [...dataPlane.pool.addresses()].map(({ route, status }) => ({
+        key: route.key,
+        kind: route.kind,
+        service: route.service.key,
+        status,
+      })),
+    read: () => ({
+      engine: engine.name,
+      engineReason: plan.reason,
+      workers: plan.workers,
+      draining,
+      synced: controlPlane.synced,
+      snapshot: dataPlane.snapshot,
+      problems: dataPlane.snapshot?.problems ?? [],
+      sources: controlPlane.states(),
+      ledger: dataPlane.ledger.views,
+      servicePorts: dataPlane.servicePorts(),
+      affinity: { entries: affinityEntries, evictions: affinity.evictions() },
+      recordsDropped: dataPlane.sessionLog.dropped(),
+      sessions: engine.sessions(),
+    }),
+    async [Symbol.asyncDispose]() {
+      sweeping[Symbol.dispose]()
+      await controlPlane[Symbol.asyncDispose]()
+      await dataPlane[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function openPlanned(
+  { config, logger }: ProxyOptions,
+  clock: Clock,
+): Promise<{ readonly plan: EnginePlan; readonly engine: Engine; readonly shared: SharedState }> {
+  const plan = planEngine(config.engine, config.workers)
+  const shared = createSharedState({ rows: plan.workers })
+  const descriptors = Math.max(descriptorLimit() - RESERVED_DESCRIPTORS, RESERVED_DESCRIPTORS)
+  const onDeath = (row: number, reason: string) =>
+    logger.error('worker.died', 'a worker died; its sessions are lost, another takes its place', { key: `worker ${row}`, reason })
+  const engine = openEngine(plan, { shared, descriptors, clock, onDeath })
+  logger.info('engine.chosen', `engine ${plan.name}: ${plan.reason}`, { engine: plan.name, workers: plan.workers, descriptors })
+  return { plan, engine, shared }
+}
+
+function sweepAffinity(table: AffinityTable, dataPlane: DataPlane, clock: Clock): number {
+  const timeouts = new Map<number, number>()
+  for (const { input, ports } of dataPlane.snapshot?.services.values() ?? []) {
+    for (const key of ports.keys()) {
+      const slot = dataPlane.ledger.serviceSlot(key)
+      if (slot !== undefined) timeouts.set(slot, input.value.affinityTimeoutMs ?? 0)
+    }
+  }
+  return table.sweep(clock.now(), (slot) => timeouts.get(slot) ?? 0)
+}

@@ -1,0 +1,101 @@
+import type { Ledger } from '../balancer/ledger.ts'
+import { continueRotation } from '../balancer/rotation.ts'
+import type { PublishedRoute, RouteEndpoint } from '../model/delta.ts'
+import type { Endpoint } from '../model/endpoint.ts'
+import { type Cidr, type EndpointKey, familyOf, type Ip, type ServicePortKey } from '../model/keys.ts'
+import { ROTATIONS } from '../model/shared-layout.ts'
+import type { CompiledService, Route } from '../model/snapshot.ts'
+
+/** Which of a Service slot's rotation words belongs to the endpoints of this family. */
+function rotationOf(serviceSlot: number, family: 4 | 6): number {
+  return serviceSlot * ROTATIONS + (family === 6 ? 1 : 0)
+}
+
+/** Ranges of one family: a Service that names none of a family leaves it open, as Kubernetes does. */
+function rangesOf(ranges: readonly Cidr[], family: 4 | 6): readonly Cidr[] {
+  return ranges.filter((range) => familyOf(range.split('/')[0] as Ip) === family)
+}
+
+/** Turns routes into what engines are given: endpoints become slots of the ledger. Keeps what was published last, so
+ *  that a rotation goes on where it stood when its endpoints change. */
+export class Publisher {
+  readonly #ledger: Ledger
+  /** By rotation word: the list as compiled, and as published. */
+  readonly #lists = new Map<number, { readonly compiled: readonly Endpoint[]; readonly published: readonly RouteEndpoint[] }>()
+
+  constructor(ledger: Ledger) {
+    this.#ledger = ledger
+  }
+
+  /** Gives slots to everything a compiled Service lists. False: the ledger is full, and what found no slot is left out. */
+  reserve(compiled: CompiledService): boolean {
+    let room = true
+    for (const { port, all } of compiled.ports.values()) {
+      const slot = this.#ledger.serviceSlot(port.key)
+      if (slot === undefined) {
+        room = false
+        continue
+      }
+      for (const endpoint of all) if (this.#ledger.endpointSlot(port.key, endpoint.key) === undefined) room = false
+    }
+    return room
+  }
+
+  /** Gives up the slots of what left between two versions of a Service; returns the slots of endpoints that left. */
+  release(before: CompiledService, after: CompiledService | undefined, revision: number): number[] {
+    const left: number[] = []
+    for (const key of before.ports.keys()) {
+      const now = after?.ports.get(key)
+      const staying = now && new Set<EndpointKey>(now.all.map((endpoint) => endpoint.key))
+      if (!staying) this.#forget(key)
+      left.push(...this.#ledger.retain(key, staying, revision))
+    }
+    return left
+  }
+
+  /** The route as data for an engine; undefined when the ledger has no room for its Service. */
+  publish(listener: number, route: Route): PublishedRoute | undefined {
+    const { service, port } = route
+    const serviceSlot = this.#ledger.serviceSlot(port.key)
+    if (serviceSlot === undefined) return undefined
+    const rotation = rotationOf(serviceSlot, familyOf(route.address.ip))
+    return {
+      listener,
+      service: port.key,
+      serviceSlot,
+      rotation,
+      protocol: port.protocol,
+      scheduler: service.scheduler,
+      endpoints: this.#endpoints(port.key, rotation, route.endpoints),
+      affinityTimeoutMs: service.affinityTimeoutMs,
+      sourceRanges: route.kind === 'loadBalancer' ? rangesOf(service.sourceRanges, familyOf(route.address.ip)) : [],
+      connectMs: service.options.connectMs,
+      idleMs: service.options.idleMs,
+      halfCloseMs: service.options.halfCloseMs,
+      udpIdleMs: service.options.udpIdleMs,
+      udpResponses: service.options.udpResponses,
+    }
+  }
+
+  #forget(key: ServicePortKey): void {
+    const slot = this.#ledger.serviceSlot(key)
+    if (slot === undefined) return
+    for (let n = 0; n < ROTATIONS; n++) this.#lists.delete(slot * ROTATIONS + n)
+  }
+
+  #endpoints(service: ServicePortKey, rotation: number, compiled: readonly Endpoint[]): readonly RouteEndpoint[] {
+    const last = this.#lists.get(rotation)
+    if (last?.compiled === compiled) return last.published
+    const published: RouteEndpoint[] = []
+    for (const { key, address, weight } of compiled) {
+      const slot = this.#ledger.endpointSlot(service, key)
+      if (slot !== undefined) published.push({ slot, key, address, weight })
+    }
+    if (last && last.published.length > 0 && published.length > 0) {
+      const { rotations } = this.#ledger.views
+      Atomics.store(rotations, rotation, continueRotation(Atomics.load(rotations, rotation), last.published, published))
+    }
+    this.#lists.set(rotation, { compiled, published })
+    return published
+  }
+}

@@ -1,0 +1,102 @@
+import type { Ledger } from '../balancer/ledger.ts'
+import type { Clock, Timer } from '../lib/clock.ts'
+import { showWords } from '../model/address.ts'
+import { type Ip, type Port, type Protocol, showAddress } from '../model/keys.ts'
+import { SESSION_ENDS, type SessionEnd, type SessionRecord } from '../model/session.ts'
+import type { SharedState } from '../model/shared-layout.ts'
+import type { Route } from '../model/snapshot.ts'
+import { type RawRecord, RecordReader } from '../observe/records.ts'
+
+/** How often ended sessions are read from the rings; a ring holds far more than end in this time. */
+const DRAIN_EVERY_MS = 100
+/** Listeners remembered after they were closed, for sessions that outlive them. */
+const MOST_CLOSED = 10_000
+
+interface ListenerName {
+  readonly local: string
+  readonly protocol: Protocol
+  readonly scheduler: string
+}
+
+/** Reads ended sessions from every thread's ring and gives them their names back. */
+export class SessionLog implements Disposable {
+  readonly #ledger: Ledger
+  readonly #readers: readonly RecordReader[]
+  readonly #clock: Clock
+  readonly #take: (record: SessionRecord) => void
+  readonly #afterDrain: () => void
+  readonly #names = new Map<number, ListenerName>()
+  readonly #closed: number[] = []
+  #timer: Timer | undefined
+
+  /** `take` gets every record; `afterDrain` runs when all rings are empty, before anything else can be written to them. */
+  constructor(shared: SharedState, ledger: Ledger, clock: Clock, take: (record: SessionRecord) => void, afterDrain: () => void) {
+    this.#ledger = ledger
+    this.#readers = shared.records.map((buffer) => new RecordReader(buffer))
+    this.#clock = clock
+    this.#take = take
+    this.#afterDrain = afterDrain
+    this.#arm()
+  }
+
+  opened(listener: number, route: Route): void {
+    this.#names.set(listener, {
+      local: showAddress(route.address),
+      protocol: route.port.protocol,
+      scheduler: route.service.scheduler,
+    })
+  }
+
+  closed(listener: number): void {
+    this.#closed.push(listener)
+    if (this.#closed.length > MOST_CLOSED) this.#names.delete(this.#closed.shift() as number)
+  }
+
+  /** Records lost because nobody read them in time. */
+  dropped(): number {
+    return this.#readers.reduce((sum, reader) => sum + reader.dropped(), 0)
+  }
+
+  drain(): void {
+    for (const reader of this.#readers) reader.drain((raw) => this.#take(this.#named(raw)))
+    this.#afterDrain()
+  }
+
+  [Symbol.dispose](): void {
+    this.#timer?.[Symbol.dispose]()
+    this.#timer = undefined
+    this.drain()
+  }
+
+  #arm(): void {
+    this.#timer = this.#clock.after(DRAIN_EVERY_MS, () => {
+      this.drain()
+      this.#arm()
+    })
+  }
+
+  #named(raw: RawRecord): SessionRecord {
+    const listener = this.#names.get(raw.listener)
+    // The listener may have gone over to another Service since the endpoint was chosen.
+    const endpoint = raw.lease < 0 ? undefined : this.#ledger.endpointName(raw.lease)
+    const ip: Ip = showWords(raw)
+    return {
+      id: raw.id,
+      startedAtMs: raw.startedAtMs,
+      durationMs: raw.durationMs,
+      connectMs: raw.connectMs < 0 ? undefined : raw.connectMs,
+      client: showAddress({ ip, port: raw.port as Port }),
+      local: listener?.local ?? '',
+      service: endpoint?.service ?? (raw.serviceSlot < 0 ? undefined : this.#ledger.serviceName(raw.serviceSlot)) ?? '',
+      endpoint: endpoint?.key,
+      protocol: listener?.protocol ?? 'TCP',
+      scheduler: listener?.scheduler ?? '',
+      attempts: raw.attempts,
+      bytesFromClient: raw.bytesFromClient,
+      bytesFromEndpoint: raw.bytesFromEndpoint,
+      datagramsFromClient: raw.datagramsFromClient,
+      datagramsFromEndpoint: raw.datagramsFromEndpoint,
+      end: SESSION_ENDS[raw.end] as SessionEnd,
+    }
+  }
+}

@@ -1,0 +1,101 @@
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { describe, expect, it } from 'vitest'
+import { ANNOTATIONS } from '../src/model/annotations.ts'
+import { flagOf, OPTION_KEYS } from '../src/model/config-table.ts'
+import { LOG_EVENTS } from '../src/observe/log-events.ts'
+import { METRICS } from '../src/observe/metric-table.ts'
+import { annotationRows, optionRows } from './support/doc-rows.ts'
+
+const ROOT = join(import.meta.dirname, '..')
+const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
+const pages = ['README.md', 'CONTRIBUTING.md', ...readdirSync(join(ROOT, 'docs')).map((name) => `docs/${name}`)].filter(
+  (path) => path.endsWith('.md') && existsSync(join(ROOT, path)),
+)
+
+/** Rows of a page's tables whose first cell is code that matches. */
+function rows(path: string, first: RegExp): string[] {
+  return read(path)
+    .split('\n')
+    .filter((line) => first.test(/^\| `([^`]+)`/.exec(line)?.[1] ?? ''))
+}
+
+/** The code in the first cell of such rows. */
+function names(path: string, first: RegExp): string[] {
+  return rows(path, first).map((line) => line.split('`')[1] as string)
+}
+
+/** What headings of a page are called in links. */
+function anchors(text: string): Set<string> {
+  const headings = text.matchAll(/^#{1,6} +(.+)$/gm)
+  return new Set(
+    [...headings].map(([, title]) =>
+      (title as string)
+        .toLowerCase()
+        .replace(/[^\p{L}\p{N} _-]/gu, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+}
+
+/** Flags that are not options of the table: those of single commands, and of other programs that pages mention. */
+const OTHER_FLAGS = ['help', 'version', 'output', 'affinity', 'no-allow-loopback-endpoints', 'once']
+
+describe('documentation', () => {
+  it('lists every option as the program reads it, and no other', () => {
+    expect(rows('docs/configuration.md', /^--/)).toEqual(optionRows())
+  })
+
+  it('lists every annotation as the program reads it, and no other', () => {
+    expect(rows('docs/annotations.md', /^portald\.io\//)).toEqual(annotationRows())
+  })
+
+  it('lists every error code, and no other', () => {
+    const codes = read('src/lib/errors.ts')
+      .match(/'E_[A-Z_]+'/g)
+      ?.map((code) => code.slice(1, -1))
+    expect(names('docs/errors.md', /^E_/)).toEqual([...new Set(codes)])
+  })
+
+  it('lists every metric, and no other', () => {
+    expect(names('docs/metrics.md', /^(?:portald|kubeproxy)_/)).toEqual(Object.keys(METRICS))
+  })
+
+  it('lists every log event, and no other', () => {
+    expect(names('docs/logs.md', /^[a-z-]+\.[a-z-]+$/)).toEqual(Object.keys(LOG_EVENTS))
+  })
+
+  it('mentions no flag, annotation or metric that does not exist', () => {
+    const flags = new Set([...OPTION_KEYS.map(flagOf), ...OTHER_FLAGS])
+    const annotations = new Set(ANNOTATIONS.map(({ name }) => name))
+    const known = { flags, annotations, metrics: new Set(Object.keys(METRICS)) }
+    const unknown = pages.flatMap((path) => {
+      const text = read(path).replace(/^.*\b(?:npm|npx (?!portald)|apt-get|curl|node|docker|kubectl|git) .*$/gm, '')
+      return [
+        ...[...text.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)].filter(([, flag]) => !known.flags.has(flag as string)),
+        ...[...text.matchAll(/portald\.io\/[a-z][a-z-]+(?!\w)/g)].filter(([name]) => !known.annotations.has(name)),
+        ...[...text.matchAll(/\b(?:portald|kubeproxy)_[a-z_]*[a-z](?!\w)/g)].filter(([name]) => !isMetric(name, known.metrics)),
+      ].map(([word]) => `${path}: ${word}`)
+    })
+    expect(unknown).toEqual([])
+  })
+
+  it('links to pages and headings that exist', () => {
+    const broken = pages.flatMap((path) => {
+      const text = read(path).replace(/```[\s\S]*?```/g, '')
+      const links = [...text.matchAll(/\]\((?!https?:|mailto:)([^)\s#]*)(?:#([^)\s]+))?\)/g)]
+      return links
+        .filter(([, target, anchor]) => {
+          const file = target ? join(dirname(join(ROOT, path)), target) : join(ROOT, path)
+          return !existsSync(file) || (anchor !== undefined && !anchors(readFileSync(file, 'utf8')).has(anchor))
+        })
+        .map(([link]) => `${path}: ${link}`)
+    })
+    expect(broken).toEqual([])
+  })
+})
+
+/** A histogram is also known by the names of its parts. */
+function isMetric(name: string, metrics: ReadonlySet<string>): boolean {
+  return metrics.has(name) || metrics.has(name.replace(/_(?:bucket|sum|count)$/, ''))
+}
