@@ -24,7 +24,7 @@ export interface ObserverOptions {
  *  Opened before the proxy and disposed after it, so that the last session is logged too. */
 export interface Observer extends AsyncDisposable {
   /** What the proxy has to be opened with. */
-  readonly hooks: Pick<Required<ProxyOptions>, 'onSession' | 'onQueued' | 'onApplied'>
+  readonly hooks: Pick<ProxyOptions, 'onSession' | 'onQueued' | 'onApplied'>
   /** Begins to answer for the proxy; resolves when each address was tried once. */
   attach(proxy: RunningProxy): Promise<void>
   /** Opens the access log again, for a file that was moved away. */
@@ -66,7 +66,8 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
 
   return {
     hooks: {
-      onSession: (record) => accessLog?.append(record),
+      // Without an access log nobody reads them, and naming a session costs more than forwarding a small one.
+      ...(accessLog ? { onSession: (record) => accessLog.append(record) } : {}),
       onQueued() {
         queuedAtMs ??= clock.now()
         metrics?.syncQueued(FAMILIES)

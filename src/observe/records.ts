@@ -88,6 +88,11 @@ export class RecordReader {
     return count
   }
 
+  /** Passes over every record that is waiting. */
+  skip(): void {
+    Atomics.store(this.#header, READ, Atomics.load(this.#header, WRITTEN))
+  }
+
   /** Records lost because nobody read them in time. */
   dropped(): number {
     return Atomics.load(this.#header, DROPPED) >>> 0

@@ -24,7 +24,8 @@ export interface DataPlaneOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
-  readonly onSession: (record: SessionRecord) => void
+  /** Undefined: nobody reads them. */
+  readonly onSession: ((record: SessionRecord) => void) | undefined
 }
 
 /** Makes sockets, routes and slots follow snapshots. Order of a change: slots are reserved, routes published, sockets

@@ -90,7 +90,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     clock,
     random: options.random ?? systemRandom,
     logger: logger.child({ component: 'listener' }),
-    onSession: options.onSession ?? (() => {}),
+    onSession: options.onSession,
   })
   const controlPlane = new ControlPlane({
     sources: options.sources,

@@ -23,14 +23,14 @@ export class SessionLog implements Disposable {
   readonly #ledger: Ledger
   readonly #readers: readonly RecordReader[]
   readonly #clock: Clock
-  readonly #take: (record: SessionRecord) => void
+  readonly #take: ((record: SessionRecord) => void) | undefined
   readonly #afterDrain: () => void
   readonly #names = new Map<number, ListenerName>()
   readonly #closed: number[] = []
   #timer: Timer | undefined
 
-  /** `take` gets every record; `afterDrain` runs when all rings are empty, before anything else can be written to them. */
-  constructor(shared: SharedState, ledger: Ledger, clock: Clock, take: (record: SessionRecord) => void, afterDrain: () => void) {
+  /** `take` gets every record, undefined: they are passed over; `afterDrain` runs when all rings are empty, before anything else can be written to them. */
+  constructor(shared: SharedState, ledger: Ledger, clock: Clock, take: ((record: SessionRecord) => void) | undefined, afterDrain: () => void) {
     this.#ledger = ledger
     this.#readers = shared.records.map((buffer) => new RecordReader(buffer))
     this.#clock = clock
@@ -58,7 +58,11 @@ export class SessionLog implements Disposable {
   }
 
   drain(): void {
-    for (const reader of this.#readers) reader.drain((raw) => this.#take(this.#named(raw)))
+    const take = this.#take
+    for (const reader of this.#readers) {
+      if (take) reader.drain((raw) => take(this.#named(raw)))
+      else reader.skip()
+    }
     this.#afterDrain()
   }
 

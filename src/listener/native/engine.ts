@@ -1,5 +1,5 @@
 import { openArena } from '../../lib/libc/arena.ts'
-import { SHUT_RD, SO_KEEPALIVE, SOL_SOCKET } from '../../lib/libc/constants.ts'
+import { SHUT_RD } from '../../lib/libc/constants.ts'
 import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import { openSockets, type ReusePort, type Sockets } from '../../lib/libc/sockets.ts'
@@ -194,8 +194,6 @@ class NativeEngine implements Engine {
         this.#closeAll(opened)
         return bindFailure(spec, bound.failed.errno, `${bound.failed.call}: ${bound.failed.errno}`)
       }
-      // Accepted sockets inherit it: dead clients are found without a call per session.
-      if (spec.protocol === 'TCP') this.#sockets.options.setInt(bound.value.fd, SOL_SOCKET, SO_KEEPALIVE, 1)
       opened.fds.push(bound.value.fd)
     }
     return undefined

@@ -15,7 +15,7 @@ import { INT_BYTES } from '../../lib/libc/option-values.ts'
 import type { ClientAddress, SessionEnd, Tried } from '../../model/session.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import type { HandshakeAcks } from './handshake-acks.ts'
-import { SESSION_MASK, type TcpRelay } from './tcp-relay.ts'
+import { BROKEN, SESSION_MASK, type TcpRelay } from './tcp-relay.ts'
 import { CONNECTING, GONE, GREETED, HUNG_UP, PENDING, READABLE, type TcpTable, WATCHING_OUT, WRITABLE } from './tcp-table.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import { COPY_BYTES, KIND_SHIFT, KIND_TCP, type WorkerContext } from './worker-context.ts'
@@ -117,15 +117,22 @@ export class TcpDialer {
     const endpoint = client + 1
     const generation = table.generations[client] as number
     table.flags[client] = (table.flags[client] as number) | GREETED
+    let reached = connected
+    let broken = false
     const read = calls.recv(table.fd(client), copyAddress, COPY_BYTES, 0)
     if (read > 0) {
       table.bytes[client] = read
-      table.flags[client] = (table.flags[client] as number) | (read === COPY_BYTES ? READABLE : 0)
-      const written = connected ? relay.write(endpoint, copyAddress, read) : 0
+      if (read === COPY_BYTES) table.flags[client] = (table.flags[client] as number) | READABLE
+      // An endpoint on a near network has answered by now, whatever connect(2) said: writing tells.
+      const written = relay.write(endpoint, copyAddress, read)
+      if (written >= 0) {
+        reached = true
+        table.flags[endpoint] = ((table.flags[endpoint] as number) & ~CONNECTING) | WRITABLE
+      } else broken = written === BROKEN
       if (written < read) {
-        const done = written < 0 ? 0 : written
+        const done = Math.max(written, 0)
         relay.keep(endpoint, copyOffset + done, read - done)
-        if (connected) table.flags[endpoint] = (table.flags[endpoint] as number) & ~WRITABLE
+        table.flags[endpoint] = (table.flags[endpoint] as number) & ~WRITABLE
       }
     } else if (read === 0) table.flags[client] = (table.flags[client] as number) | READABLE | HUNG_UP
     else if (errno[0] === ERRNO.EAGAIN) this.#acks.expect(endpoint)
@@ -133,13 +140,17 @@ export class TcpDialer {
       this.#owner.stop(session, 'client-reset')
       return
     }
-    this.#watchEndpoint(session, connected)
-    if (table.generations[client] !== generation) return
     if (!this.#context.watch(table.fd(client), SESSION_MASK, (KIND_TCP << KIND_SHIFT) | client, generation)) {
       this.#owner.stop(session, 'over-limit')
       return
     }
-    if (connected && (table.flags[client] as number) & READABLE) relay.pump(client)
+    if (broken) {
+      this.attemptFailed(session, 'connect-refused')
+      return
+    }
+    this.#watchEndpoint(session, reached)
+    if (table.generations[client] !== generation) return
+    if (reached && (table.flags[client] as number) & READABLE) relay.pump(client)
   }
 
   #watchEndpoint(session: number, connected: boolean): void {

@@ -4,6 +4,7 @@ import {
   EPOLLOUT,
   EPOLLPRI,
   EPOLLRDHUP,
+  MSG_MORE,
   MSG_NOSIGNAL,
   SHUT_WR,
   SIOCOUTQ,
@@ -41,8 +42,11 @@ export const SESSION_MASK = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET
 const SHARE_BYTES = 262_144
 /** Reads in a row that filled the buffer before a direction is spliced. */
 const FULL_READS = 2
-const BLOCKED = -1
-const BROKEN = -2
+/** The last bytes wait for the end of the turn, to travel with the FIN. */
+const LAST_BYTES = MSG_NOSIGNAL | MSG_MORE
+/** What {@link TcpRelay.write} answers when nothing could be written: not now, or never again. */
+export const BLOCKED = -1
+export const BROKEN = -2
 
 /** What the relay asks of those who know sessions. */
 export interface RelayOwner {
@@ -105,10 +109,10 @@ export class TcpRelay implements Disposable {
   }
 
   /** Writes from arena memory to the socket of `to`: how much, or BLOCKED, or BROKEN. */
-  write(to: number, address: number, bytes: number): number {
+  write(to: number, address: number, bytes: number, sendFlags = MSG_NOSIGNAL): number {
     const flags = this.#table.flags[to] as number
     if (!(flags & UNDELAYED) && to & 1) this.#noteWrite(to, flags)
-    const written = this.#context.calls.send(this.#table.fd(to), address, bytes, MSG_NOSIGNAL)
+    const written = this.#context.calls.send(this.#table.fd(to), address, bytes, sendFlags)
     if (written >= 0) return written
     return this.#context.errno[0] === ERRNO.EAGAIN ? BLOCKED : BROKEN
   }
@@ -197,12 +201,12 @@ export class TcpRelay implements Disposable {
       if (read > 0) {
         this.#count(from, read)
         const short = read < COPY_BYTES
-        const written = this.write(to, copyAddress, read)
+        const last = short && ((flags[from] as number) & (HUNG_UP | URGENT)) === HUNG_UP
+        const written = this.write(to, copyAddress, read, last ? LAST_BYTES : MSG_NOSIGNAL)
         if (written === read) {
           if (short) {
-            const now = flags[from] as number
-            flags[from] = now & ~READABLE
-            if ((now & (HUNG_UP | URGENT)) === HUNG_UP) this.#ended(from)
+            flags[from] = (flags[from] as number) & ~READABLE
+            if (last) this.#ended(from)
             return
           }
           if (++full >= FULL_READS && this.#splicer.start(from)) {

@@ -178,10 +178,11 @@ export class TcpSessions implements Disposable {
       return
     }
     this.#wheel.set(session, due)
-    // Short sessions are spared the call; one that lives this long is worth asking whether its peer does.
+    // Short sessions are spared the calls and their timers; one that lives this long is worth asking whether its peers do.
     if (table.keepAlive[session] === 0) {
       table.keepAlive[session] = 1
       const { calls, values } = this.#context
+      calls.setsockopt(table.fd(2 * session), SOL_SOCKET, SO_KEEPALIVE, values.one, INT_BYTES)
       calls.setsockopt(table.fd(2 * session + 1), SOL_SOCKET, SO_KEEPALIVE, values.one, INT_BYTES)
     }
   }

@@ -67,7 +67,7 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
       if (sessions === 'cut') listener.cut({}, 'endpoint-removed')
       if (listener.sessions === 0) return
       closed.add(listener)
-      void listener.drain().then(() => closed.delete(listener))
+      void listener.whenEmpty().then(() => closed.delete(listener))
     },
     async drain() {
       await Promise.all([...listeners.values(), ...closed].map((listener) => listener.drain()))
@@ -84,6 +84,7 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
       listeners.clear()
       for (const listener of all) await listener.stopListening('killed')
       for (const listener of all) listener.cut({}, 'killed')
+      await Promise.all(all.map((listener) => listener.whenEmpty()))
       idle[Symbol.dispose]()
     },
   }

@@ -31,6 +31,7 @@ export class TcpListener {
 
   async open(): Promise<ListenerStatus> {
     const { ip, port } = this.spec.address
+    if (this.#server) return { state: 'listening', address: this.spec.address }
     const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true, keepAlive: true })
     server.on('connection', (socket) => this.#accept(socket))
     const failure = await new Promise<Error | undefined>((resolve) => {
@@ -62,6 +63,11 @@ export class TcpListener {
       if (this.#accepted === before) break
     }
     await this.stopListening()
+    await this.whenEmpty()
+  }
+
+  /** Resolves when no session runs. */
+  async whenEmpty(): Promise<void> {
     if (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
   }
 
@@ -69,8 +75,7 @@ export class TcpListener {
     let count = 0
     for (const session of [...this.#sessions]) {
       if (filter.leases && !filter.leases.includes(session.lease)) continue
-      session.cut(end)
-      count++
+      if (session.cut(end)) count++
     }
     return count
   }

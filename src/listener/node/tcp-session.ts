@@ -6,17 +6,32 @@ import { fillClientAddress } from '../../model/address.ts'
 import { familyOf } from '../../model/keys.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
 import type { Decision, SessionTimeouts } from '../listener.ts'
-import type { NodeContext } from './context.ts'
+import { type NodeContext, OWN_ERRORS } from './context.ts'
 
 const NOTHING_TRIED: readonly Tried[] = []
-/** Errors that are this machine's own, not the endpoint's. */
-const OWN_ERRORS = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
 /** A dead peer found by keep-alive was idle, not resetting. */
 const IDLE_END: { readonly [End in SessionEnd]?: SessionEnd } = {
   'client-reset': 'client-idle',
   'endpoint-reset': 'endpoint-idle',
 }
 const FALLBACK: SessionTimeouts = { idleMs: 3_600_000, halfCloseMs: 60_000, udpIdleMs: 60_000, udpResponses: undefined }
+const NOTHING = new Uint8Array(0)
+/** A side whose other side broke may send this much more before it is reset: what was on its way, and then some. */
+const MOST_DISCARDED_BYTES = 1024 * 1024
+
+/** Resets a connected socket. One that is just being shut down cannot be reset until that is done. */
+function reset(socket: Socket): void {
+  if (socket.destroyed) return
+  if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy())
+  else socket.resetAndDestroy()
+}
+
+/** Closes our half once everything before it is in the system's hands. Not earlier: a socket that still has bytes to
+ *  write when it is ended can be reset no more, and what was cut short would look like a whole. */
+function finish(socket: Socket): void {
+  if (socket.writableLength === 0) socket.end()
+  else socket.write(NOTHING, () => socket.end())
+}
 
 /** One TCP session: a client's socket, attempts to reach an endpoint, then bytes both ways until both have closed.
  *  Takes the client's socket, which must be paused and allow half-open. */
@@ -44,9 +59,12 @@ export class TcpSession implements SessionFacts, Expiring {
   /** The reason of the first thing that ended either direction. */
   #reason: SessionEnd | undefined
   #lastMs: number
-  #lastFromClient = true
+  #lastFromClient = false
   /** A side broke: what is on its way to the other is delivered, nothing else. */
   #broken = false
+  #discardedBytes = 0
+  /** Both sides were told to go. */
+  #stopped = false
   /** Sockets whose close has not been seen yet. */
   #open = 1
   #timeouts: SessionTimeouts
@@ -80,9 +98,11 @@ export class TcpSession implements SessionFacts, Expiring {
     this.#context.policy.refused(this)
   }
 
-  /** Ends the session now, whatever is under way. */
-  cut(end: SessionEnd): void {
+  /** Ends the session now, whatever is under way; false: it was about to end already. */
+  cut(end: SessionEnd): boolean {
+    if (this.#stopped) return false
     this.#stop(end)
+    return true
   }
 
   dueMs(): number {
@@ -150,11 +170,19 @@ export class TcpSession implements SessionFacts, Expiring {
     endpoint.once('close', this.#closed)
     this.#open++
     client.on('data', (chunk: Buffer) => {
+      if (this.#broken) {
+        this.#discard(client, chunk)
+        return
+      }
       this.bytesFromClient += chunk.length
       this.#touch(true)
       if (!endpoint.write(chunk)) client.pause()
     })
     endpoint.on('data', (chunk: Buffer) => {
+      if (this.#broken) {
+        this.#discard(endpoint, chunk)
+        return
+      }
       this.bytesFromEndpoint += chunk.length
       this.#touch(false)
       if (!client.write(chunk)) endpoint.pause()
@@ -169,7 +197,7 @@ export class TcpSession implements SessionFacts, Expiring {
     })
     client.once('end', () => this.#halfClose(endpoint, 'client-closed'))
     endpoint.once('end', () => this.#halfClose(client, 'endpoint-closed'))
-    this.#touch(true)
+    this.#lastMs = this.#context.clock.now()
     this.#context.idle.add(this)
     client.resume()
   }
@@ -180,40 +208,50 @@ export class TcpSession implements SessionFacts, Expiring {
   }
 
   #halfClose(to: Socket, end: SessionEnd): void {
+    if (this.#broken) return
     this.#reason ??= end
     this.#lastMs = this.#context.clock.now()
-    to.end()
+    finish(to)
     // The deadline may have come nearer.
     this.#context.idle.add(this)
   }
 
   /** A socket of ours broke. What it sent before is still delivered; then the other side learns of it: by a reset where
-   *  nothing can be lost to it, by a close where this engine cannot know. */
+   *  nothing can be lost to it, by a close where this engine cannot know, and by a reset after all if it goes on sending
+   *  to nobody. Its socket stays open till then: one closed with bytes unread takes back what it had still to send. */
   #failed(broken: Socket, error: Error, end: SessionEnd): void {
     const other = broken === this.#socket ? this.#endpoint : this.#socket
     if (this.connectMs < 0 || !other) {
       this.#stop(end)
       return
     }
-    if (!this.#broken) this.#reason = errnoOf(error) === 'ETIMEDOUT' ? (IDLE_END[end] ?? end) : end
+    if (this.#broken) return
     this.#broken = true
-    if (other.destroyed) return
+    this.#reason = errnoOf(error) === 'ETIMEDOUT' ? (IDLE_END[end] ?? end) : end
+    this.#lastMs = this.#context.clock.now()
     const delivered = broken === this.#socket ? this.bytesFromClient : this.bytesFromEndpoint
-    if (delivered === 0) other.resetAndDestroy()
+    if (delivered === 0) reset(other)
     else {
-      other.removeAllListeners('data')
-      other.destroySoon()
+      finish(other)
+      other.resume()
       this.#context.idle.add(this)
     }
   }
 
+  #discard(from: Socket, chunk: Buffer): void {
+    this.#discardedBytes += chunk.length
+    if (this.#discardedBytes > MOST_DISCARDED_BYTES) reset(from)
+  }
+
   /** Cuts both sides: the client sees a reset, so that it does not take a session cut short for a finished one. */
   #stop(end: SessionEnd): void {
-    this.#reason = end
+    if (this.#stopped) return
+    this.#stopped = true
     this.#broken = true
+    this.#reason = end
     if (this.connectMs < 0) this.#giveUpDialling()
-    else this.#endpoint?.resetAndDestroy()
-    this.#socket.resetAndDestroy()
+    else if (this.#endpoint) reset(this.#endpoint)
+    reset(this.#socket)
   }
 
   /** Lets go of an endpoint that is not connected; whatever its socket still has to say concerns nobody. */

@@ -6,7 +6,7 @@ import { bindFailure } from '../bind-failure.ts'
 import type { ListenerSpec, ListenerStatus, SessionFilter } from '../listener.ts'
 import type { NodeContext } from './context.ts'
 import type { UdpOrder } from './udp-order.ts'
-import { UdpSession } from './udp-session.ts'
+import { asGiven, type UdpOwner, UdpSession } from './udp-session.ts'
 
 /** What the kernel may hold for us while the event loop is busy. */
 const RECEIVE_BUFFER_BYTES = 4 * 1024 * 1024
@@ -17,6 +17,11 @@ export class UdpListener {
   readonly #context: NodeContext
   readonly #order: UdpOrder
   readonly #sessions = new Map<string, UdpSession>()
+  readonly #owner: UdpOwner = {
+    // Nobody waits for a reply to be sent: without a callback it is one system call and no more.
+    reply: (client, datagram) => this.#socket?.send(datagram, client.port, client.address),
+    ended: (session) => this.#ended(session),
+  }
   #socket: Socket | undefined
   #draining = false
   #whenEmpty: (() => void)[] = []
@@ -33,10 +38,12 @@ export class UdpListener {
 
   async open(): Promise<ListenerStatus> {
     const { ip, port } = this.spec.address
+    if (this.#socket) return { state: 'listening', address: this.spec.address }
     const socket = createSocket({
       type: familyOf(ip) === 6 ? 'udp6' : 'udp4',
       ipv6Only: familyOf(ip) === 6,
       recvBufferSize: RECEIVE_BUFFER_BYTES,
+      lookup: asGiven,
     })
     const failure = await new Promise<Error | undefined>((resolve) => {
       socket.once('error', resolve)
@@ -65,8 +72,13 @@ export class UdpListener {
   /** Takes no new clients; known ones are served until they fall silent. Resolves when the last session has ended. */
   async drain(): Promise<void> {
     this.#draining = true
-    if (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
+    await this.whenEmpty()
     await this.stopListening('drained')
+  }
+
+  /** Resolves when no session runs. */
+  async whenEmpty(): Promise<void> {
+    if (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
   }
 
   cut(filter: SessionFilter, end: SessionEnd): number {
@@ -80,6 +92,8 @@ export class UdpListener {
   }
 
   #fromClient(datagram: Uint8Array, from: RemoteInfo): void {
+    // Nothing can be sent to port 0.
+    if (from.port === 0) return
     const key = `${from.address}|${from.port}`
     let session = this.#sessions.get(key)
     if (session && !this.#draining && !session.current) {
@@ -87,28 +101,27 @@ export class UdpListener {
       session = undefined
     }
     if (session?.fromClient(datagram)) {
-      this.#order.used(session)
+      if (!session.over) this.#order.used(session)
       return
     }
-    session = this.#begin(key, from)
-    if (!session) return
-    this.#order.used(session)
-    session.fromClient(datagram)
+    if (!this.#draining) this.#begin(key, from)?.fromClient(datagram)
   }
 
   #begin(key: string, from: RemoteInfo): UdpSession | undefined {
-    if (this.#draining) return undefined
-    const { budget } = this.#context
-    if (!budget.openUdp()) {
-      this.#order.oldest?.cut('over-limit')
-      if (!budget.openUdp()) return undefined
+    const session = new UdpSession(this.#context, this.spec.id, key, from, this.#owner)
+    const { budget, idle } = this.#context
+    let room = budget.openUdp()
+    if (!room && this.#order.oldest) {
+      this.#order.oldest.cut('over-limit')
+      room = budget.openUdp()
     }
-    const session = new UdpSession(this.#context, this.spec.id, key, from, {
-      reply: (client, datagram) => this.#socket?.send(datagram, client.port, client.address, () => {}),
-      ended: (ended) => this.#ended(ended),
-    })
+    if (!room) {
+      session.refuse('over-limit')
+      return undefined
+    }
     this.#sessions.set(key, session)
-    this.#context.idle.add(session)
+    this.#order.used(session)
+    idle.add(session)
     return session
   }
 

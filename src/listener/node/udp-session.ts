@@ -1,15 +1,18 @@
 import { createSocket, type Socket } from 'node:dgram'
 import type { Expiring } from '../../lib/coarse-timer.ts'
+import { errnoOf } from '../../lib/errors.ts'
 import { fillClientAddress } from '../../model/address.ts'
 import { familyOf, type SocketAddress } from '../../model/keys.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
 import type { SessionTimeouts } from '../listener.ts'
-import type { NodeContext } from './context.ts'
+import { type NodeContext, OWN_ERRORS } from './context.ts'
 
 /** Datagrams kept while the socket to the endpoint is being made; it takes one turn of the event loop. */
 const MOST_WAITING = 64
 /** A question that got its answer needs no long memory. */
 const ONE_EXCHANGE_MS = 10_000
+/** Errors that say nothing about the endpoint: the datagram was too long for the path, or there was no room for it. */
+const PASSING_ERRORS = new Set(['EMSGSIZE', 'EAGAIN', 'EINTR'])
 const FALLBACK: SessionTimeouts = { idleMs: 0, halfCloseMs: 0, udpIdleMs: 60_000, udpResponses: undefined }
 
 /** What a UDP session asks of the listener it belongs to. */
@@ -19,8 +22,8 @@ export interface UdpOwner {
   ended(session: UdpSession): void
 }
 
-/** Resolving is not this socket's business: it is only ever given addresses. */
-function asGiven(address: string, _options: unknown, done: (error: Error | null, address: string, family: number) => void): void {
+/** Resolving is not our sockets' business: they are only ever given addresses. */
+export function asGiven(address: string, _options: unknown, done: (error: Error | null, address: string, family: number) => void): void {
   done(null, address, address.includes(':') ? 6 : 4)
 }
 
@@ -76,15 +79,27 @@ export class UdpSession implements SessionFacts, Expiring {
     fillClientAddress(peer.address, peer.port, this.client)
   }
 
-  /** Takes a datagram of the client's, and its buffer. False: the session is over, every attempt is used up. */
+  /** Takes a datagram of the client's, and its buffer. False: it did not, every attempt is used up and the session over. */
   fromClient(datagram: Uint8Array): boolean {
     if (!this.#socket && !this.#connect()) return false
     this.datagramsFromClient++
     this.bytesFromClient += datagram.length
     this.#touch()
-    if (!this.#waiting) this.#send(datagram)
-    else if (this.#waiting.length < MOST_WAITING) this.#waiting.push(datagram)
+    this.#forward(datagram)
     return true
+  }
+
+  /** Whether it has ended. */
+  get over(): boolean {
+    return this.#over
+  }
+
+  /** Turns the client away without asking for an endpoint. */
+  refuse(end: SessionEnd): void {
+    this.#over = true
+    this.end = end
+    this.endedMs = this.startedMs
+    this.#context.policy.refused(this)
   }
 
   /** Whether its endpoint still serves new sessions of its listener. */
@@ -137,23 +152,42 @@ export class UdpSession implements SessionFacts, Expiring {
     this.#socket = socket
     this.#waiting = []
     const startedMs = this.#context.clock.now()
-    socket.on('error', () => this.#unreachable(socket))
+    socket.on('error', (error) => this.#failed(socket, error))
     socket.on('message', (datagram) => this.#fromEndpoint(datagram))
-    socket.connect(address.port, address.ip, () => {
+    socket.connect(address.port, address.ip, (error?: Error) => {
       if (this.#socket !== socket) return
-      if (this.connectMs < 0) this.connectMs = this.#context.clock.now() - startedMs
       const waiting = this.#waiting ?? []
       this.#waiting = undefined
-      for (const datagram of waiting) this.#send(datagram)
+      if (error) {
+        this.#failed(socket, error)
+        for (const datagram of waiting) this.#sendAgain(datagram)
+        return
+      }
+      if (this.connectMs < 0) this.connectMs = this.#context.clock.now() - startedMs
+      for (const datagram of waiting) this.#send(socket, datagram)
     })
   }
 
-  #send(datagram: Uint8Array): void {
-    const socket = this.#socket
-    if (!socket) return
+  #forward(datagram: Uint8Array): void {
+    if (!this.#waiting) {
+      if (this.#socket) this.#send(this.#socket, datagram)
+    } else if (this.#waiting.length < MOST_WAITING) this.#waiting.push(datagram)
+  }
+
+  #send(socket: Socket, datagram: Uint8Array): void {
     socket.send(datagram, (error) => {
-      if (error && this.#socket === socket) this.#unreachable(socket)
+      // The error is an earlier datagram's; this one was not sent.
+      if (!error || this.#over) return
+      this.#failed(socket, error)
+      if (!OWN_ERRORS.has(errnoOf(error) ?? '')) this.#sendAgain(datagram)
     })
+  }
+
+  /** Sends what could not be sent, for the last time where its endpoint is still the same. */
+  #sendAgain(datagram: Uint8Array): void {
+    const socket = this.#socket
+    if (socket && !this.#waiting) socket.send(datagram, (error) => error && this.#failed(socket, error))
+    else if (!this.#over && (socket || this.#connect())) this.#forward(datagram)
   }
 
   #fromEndpoint(datagram: Uint8Array): void {
@@ -167,9 +201,16 @@ export class UdpSession implements SessionFacts, Expiring {
     else if (this.datagramsFromEndpoint === 1) this.#context.idle.add(this)
   }
 
-  /** The endpoint answered that nobody is there. The session waits for the client's next datagram to move. */
-  #unreachable(socket: Socket): void {
+  /** The endpoint answered that nobody is there, or cannot be reached. The session moves with the next datagram. */
+  #failed(socket: Socket, error: Error): void {
     if (this.#socket !== socket || this.#over) return
+    const errno = errnoOf(error) ?? ''
+    if (PASSING_ERRORS.has(errno)) return
+    if (OWN_ERRORS.has(errno)) {
+      // Out of descriptors or memory: a datagram that was not sent is lost, a session without a socket is over.
+      if (this.connectMs < 0) this.cut('over-limit')
+      return
+    }
     this.#closeSocket()
     const tried: Tried = { lease: this.lease, end: 'connect-refused' }
     this.lease = -1
