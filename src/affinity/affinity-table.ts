@@ -232,7 +232,8 @@ export class AffinityTable {
   }
 }
 
-/** Age on a clock kept as 32-bit milliseconds, which wraps after 49 days; entries are swept long before. */
+/** Age on a clock kept as 32-bit milliseconds, which wraps after 49 days; entries are swept long before. Threads read the
+ *  time once a turn: one may find an entry that was used a moment later than its own now. */
 function ageMs(nowMs: number, usedMs: number): number {
-  return ((nowMs | 0) - usedMs) >>> 0
+  return Math.max(0, ((nowMs | 0) - usedMs) | 0)
 }

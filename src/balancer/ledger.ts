@@ -74,6 +74,11 @@ export class Ledger {
     return slot
   }
 
+  /** The slot that a Service port has, if it has one. */
+  knownServiceSlot(key: ServicePortKey): number | undefined {
+    return this.#services.get(key)?.slot
+  }
+
   /** The slot of an endpoint of a Service port, given on first use; undefined when the ledger is full or the Service
    *  port has no slot. */
   endpointSlot(service: ServicePortKey, key: EndpointKey): number | undefined {

@@ -5,6 +5,7 @@ import type { GivenValues } from '../model/config.ts'
 import type { Ip } from '../model/keys.ts'
 import type { Problem } from '../model/problem.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
+import { prepareEngine } from '../runtime/choose-engine.ts'
 import { readNodeContext } from '../runtime/node-context.ts'
 import { type ForwardSourceOptions, openForwardSource } from '../source/forward-source.ts'
 import { type CommandContext, refuseUsage } from './command-context.ts'
@@ -23,7 +24,8 @@ export async function forward(
   if (!plan || !given) return refuseUsage('forward', problems, context)
   const logger = createLogger({ level: given.logLevel })
   const config = { ...given, files: [], allowLoopbackEndpoints: true }
-  return await serve({ config, openSources: async () => [openForwardSource(plan, sourceOptions(logger))], logger })
+  const prepared = prepareEngine(config, systemClock)
+  return await serve({ config, prepared, sources: [openForwardSource(plan, sourceOptions(logger))], logger })
 }
 
 function sourceOptions(logger: Logger): ForwardSourceOptions {

@@ -6,6 +6,7 @@ import { readPackageVersion } from '../lib/package-version.ts'
 import { systemRandom } from '../lib/random.ts'
 import type { Configuration } from '../model/config.ts'
 import type { Logger } from '../observe/logger.ts'
+import type { PreparedEngine } from '../runtime/choose-engine.ts'
 import { openProxy, type Proxy as RunningProxy } from '../runtime/proxy.ts'
 import type { Source } from '../source/source.ts'
 import { EXIT } from './command-context.ts'
@@ -13,8 +14,9 @@ import { openSignals } from './signals.ts'
 
 export interface ServeOptions {
   readonly config: Configuration
-  /** Makes the sources; they belong to the proxy. Called once everything else that can go wrong went right. */
-  readonly openSources: () => Promise<readonly Source[]>
+  /** They belong to the proxy, and are disposed if it does not come to that. */
+  readonly sources: readonly Source[]
+  readonly prepared: PreparedEngine
   readonly logger: Logger
 }
 
@@ -22,11 +24,15 @@ export interface ServeOptions {
 const ATTACH_MS = 300
 
 /** Runs a proxy until a signal ends it; resolves with the exit code when everything is closed. */
-export async function serve({ config, openSources, logger }: ServeOptions): Promise<number> {
+export async function serve({ config, sources, prepared, logger }: ServeOptions): Promise<number> {
   const version = readPackageVersion()
   const nodeName = config.hostnameOverride ?? hostname()
   logger.info('proxy.starting', `portald ${version}`, { version, node: process.versions.node, nodeName, files: config.files })
-  await using observer = await openObserver({ config, version, clock: systemClock, random: systemRandom, logger })
+  const observing = openObserver({ config, version, clock: systemClock, random: systemRandom, logger })
+  await using observer = await observing.catch(async (error: unknown) => {
+    await Promise.all([...sources, prepared].map((owned) => owned[Symbol.asyncDispose]()))
+    throw error
+  })
   const ended = Promise.withResolvers<number>()
   const hurry = new AbortController()
   let proxy: RunningProxy | undefined
@@ -47,7 +53,7 @@ export async function serve({ config, openSources, logger }: ServeOptions): Prom
       void observer.reopen()
     },
   })
-  await using opened = await openProxy({ config, sources: await openSources(), logger, nodeName, ...observer.hooks })
+  await using opened = await openProxy({ config, sources, prepared, logger, nodeName, ...observer.hooks })
   proxy = opened
   void opened.ready.then(() => {
     const addresses = opened.addresses()

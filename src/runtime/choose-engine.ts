@@ -1,5 +1,6 @@
 import { availableParallelism } from 'node:os'
 import type { Clock } from '../lib/clock.ts'
+import { descriptorLimit } from '../lib/descriptor-limit.ts'
 import { ProxyError } from '../lib/errors.ts'
 import type { Libc } from '../lib/libc/load.ts'
 import { loadLibc } from '../lib/libc/load.ts'
@@ -7,8 +8,10 @@ import type { Engine } from '../listener/listener.ts'
 import { openNativeEngine } from '../listener/native/engine.ts'
 import { openNodeEngine } from '../listener/node/engine.ts'
 import { RouteSessionPolicy } from '../listener/session-policy.ts'
-import type { SharedState } from '../model/shared-layout.ts'
+import { createSharedState, type SharedState } from '../model/shared-layout.ts'
 
+/** Descriptors that are not for sessions: logs, watchers, probe clients, the runtime's own. */
+const RESERVED_DESCRIPTORS = 200
 const WORKER_URL = new URL(import.meta.url.endsWith('.ts') ? './native-worker.ts' : './native-worker.js', import.meta.url)
 
 /** Which engine runs the sessions, why that one, and in how many threads: so many rows the shared state needs. */
@@ -19,13 +22,15 @@ export interface EnginePlan {
   readonly libc: Libc | undefined
 }
 
-export interface EngineOptions {
+/** An engine that is open, with the memory it shares with its threads. */
+export interface PreparedEngine extends AsyncDisposable {
+  readonly plan: EnginePlan
+  readonly engine: Engine
   readonly shared: SharedState
   /** Descriptors that sessions may hold. */
   readonly descriptors: number
-  readonly clock: Clock
-  /** Told when a thread that runs sessions died and is replaced. */
-  readonly onDeath: (row: number, reason: string) => void
+  /** Calls `tell` whenever a thread that runs sessions has died and will be replaced. */
+  onDeath(tell: (row: number, reason: string) => void): void
 }
 
 /** Chooses the engine that was asked for, or the best one that works here. `workers` undefined: as many as there are
@@ -43,16 +48,36 @@ export function planEngine(wanted: 'auto' | 'node' | 'native', workers: number |
   return { name: 'node', reason: `native does not work here: ${why}`, workers: 1, libc: undefined }
 }
 
-/** Opens the planned engine. The caller owns it. */
-export function openEngine(plan: EnginePlan, { shared, descriptors, clock, onDeath }: EngineOptions): Engine {
-  if (!plan.libc) return openNodeEngine({ policy: new RouteSessionPolicy(shared, 0, clock), descriptors, clock })
-  return openNativeEngine({
-    libc: plan.libc,
+/** Opens an engine. Its threads take a while to start, so a program that has more to load calls this first. The caller
+ *  owns it, until it gives it to a proxy.
+ *  @throws ProxyError E_ENGINE as {@link planEngine} does. */
+export function prepareEngine(
+  { engine: wanted, workers }: { readonly engine: 'auto' | 'node' | 'native'; readonly workers: number | undefined },
+  clock: Clock,
+): PreparedEngine {
+  const plan = planEngine(wanted, workers)
+  const shared = createSharedState({ rows: plan.workers })
+  const descriptors = Math.max(descriptorLimit() - RESERVED_DESCRIPTORS, RESERVED_DESCRIPTORS)
+  let tellDeath = (_row: number, _reason: string): void => {}
+  const engine = plan.libc
+    ? openNativeEngine({
+        libc: plan.libc,
+        shared,
+        workers: plan.workers,
+        workerUrl: WORKER_URL,
+        descriptors,
+        after: (delayMs, run) => void clock.after(delayMs, run),
+        onDeath: (row, reason) => tellDeath(row, reason),
+      })
+    : openNodeEngine({ policy: new RouteSessionPolicy(shared, 0, clock), descriptors, clock })
+  return {
+    plan,
+    engine,
     shared,
-    workers: plan.workers,
-    workerUrl: WORKER_URL,
     descriptors,
-    after: (delayMs, run) => void clock.after(delayMs, run),
-    onDeath,
-  })
+    onDeath(tell) {
+      tellDeath = tell
+    },
+    [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
+  }
 }

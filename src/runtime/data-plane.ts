@@ -38,6 +38,10 @@ export class DataPlane implements AsyncDisposable {
   readonly #publisher: Publisher
   readonly #removals: Removals
   #snapshot: Snapshot | undefined
+  /** Snapshots since the last one that was put in force whole. */
+  #attempts: Snapshot[] = []
+  /** Listeners that are closed while the engine still has their routes. */
+  readonly #closed: number[] = []
   /** The last revision that is in force in every thread. */
   #acknowledged = 0
 
@@ -54,6 +58,7 @@ export class DataPlane implements AsyncDisposable {
       onStatus: (route, status) => this.#report(route, status),
       onClosed: (id, route) => {
         this.sessionLog.closed(id)
+        this.#closed.push(id)
         options.logger.info('listener.closed', 'closed', { key: route.key, kind: route.kind, service: route.service.key })
       },
     })
@@ -64,11 +69,13 @@ export class DataPlane implements AsyncDisposable {
     return this.#snapshot
   }
 
-  /** Puts a snapshot in force; resolves when every socket it needs was tried. One call at a time. */
+  /** Puts a snapshot in force; resolves when every socket it needs was tried. One call at a time. Where it rejects, it may
+   *  have been put in force in part; the next call puts everything right. */
   async apply(next: Snapshot): Promise<SnapshotDiff> {
     const { engine } = this.#options
     const previous = this.#snapshot
-    const change = diff(previous, next)
+    const change = this.#attempts.length === 0 ? diff(previous, next) : this.#everything(next)
+    this.#attempts.push(next)
     for (const [key, compiled] of next.services) if (previous?.services.get(key) !== compiled) this.#reserve(compiled)
 
     const routes = [...change.open, ...change.swap]
@@ -80,13 +87,15 @@ export class DataPlane implements AsyncDisposable {
       this.sessionLog.opened(listener, route)
       set.push(published)
     }
-    const remove = change.close.map((key) => this.pool.idOf(key)).filter((id) => id !== undefined)
     await engine.publish({ revision: next.revision, set, remove: [] })
     this.#snapshot = next
-    this.#release(previous, next)
+    for (const before of [previous, ...this.#attempts]) this.#release(before, next)
     await this.pool.apply(routes, change.close)
+    const remove = [...this.#closed]
     if (remove.length > 0) await engine.publish({ revision: next.revision, set: [], remove })
+    this.#closed.splice(0, remove.length)
     this.#acknowledged = next.revision
+    this.#attempts = []
     return change
   }
 
@@ -100,6 +109,12 @@ export class DataPlane implements AsyncDisposable {
     this.#removals[Symbol.dispose]()
     await this.#options.engine[Symbol.asyncDispose]()
     this.sessionLog[Symbol.dispose]()
+  }
+
+  /** What to do when nobody knows how far the last attempt came: all of it. */
+  #everything(next: Snapshot): SnapshotDiff {
+    const close = [...this.pool.addresses()].map(({ route }) => route.key).filter((key) => !next.routes.has(key))
+    return { ...diff(undefined, next), close }
   }
 
   #reserve(compiled: CompiledService): void {

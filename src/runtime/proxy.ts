@@ -1,22 +1,19 @@
 import { AffinityTable } from '../affinity/affinity-table.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
-import { descriptorLimit } from '../lib/descriptor-limit.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
-import type { Engine, ListenerStatus } from '../listener/listener.ts'
+import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
 import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
 import type { Problem } from '../model/problem.ts'
 import type { SessionRecord } from '../model/session.ts'
-import { createSharedState, type LedgerViews, type SharedState } from '../model/shared-layout.ts'
+import type { LedgerViews } from '../model/shared-layout.ts'
 import type { FrontendKind, Snapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Source, SourceState } from '../source/source.ts'
-import { type EnginePlan, openEngine, planEngine } from './choose-engine.ts'
+import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
 import { ControlPlane } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
 
-/** Descriptors that are not for sessions: logs, watchers, probe clients, the runtime's own. */
-const RESERVED_DESCRIPTORS = 200
 /** How often expired affinity records are freed. */
 const SWEEP_EVERY_MS = 60_000
 
@@ -26,6 +23,8 @@ export interface ProxyOptions {
   readonly sources: readonly Source[]
   readonly logger: Logger
   readonly nodeName: string
+  /** An engine opened ahead of time, which the proxy takes; left out: it opens the one that `config` names. */
+  readonly prepared?: PreparedEngine
   readonly clock?: Clock
   readonly random?: Random
   /** Told of every session that ended, soon after. */
@@ -79,10 +78,15 @@ export interface Proxy extends AsyncDisposable {
 export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   const { config, logger } = options
   const clock = options.clock ?? systemClock
-  const { plan, engine, shared } = await openPlanned(options, clock).catch(async (error) => {
-    await Promise.all(options.sources.map((source) => source[Symbol.asyncDispose]()))
-    throw error
-  })
+  const prepared = options.prepared ?? (await prepareOr(options, clock))
+  const { plan, engine, shared, descriptors } = prepared
+  logger.info('engine.chosen', `engine ${plan.name}: ${plan.reason}`, { engine: plan.name, workers: plan.workers, descriptors })
+  prepared.onDeath((row, reason) =>
+    logger.error('worker.died', 'a worker died; its sessions are lost, another takes its place', {
+      key: `worker ${row}`,
+      reason,
+    }),
+  )
 
   const dataPlane = new DataPlane({
     engine,
@@ -170,25 +174,21 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   }
 }
 
-async function openPlanned(
-  { config, logger }: ProxyOptions,
-  clock: Clock,
-): Promise<{ readonly plan: EnginePlan; readonly engine: Engine; readonly shared: SharedState }> {
-  const plan = planEngine(config.engine, config.workers)
-  const shared = createSharedState({ rows: plan.workers })
-  const descriptors = Math.max(descriptorLimit() - RESERVED_DESCRIPTORS, RESERVED_DESCRIPTORS)
-  const onDeath = (row: number, reason: string) =>
-    logger.error('worker.died', 'a worker died; its sessions are lost, another takes its place', { key: `worker ${row}`, reason })
-  const engine = openEngine(plan, { shared, descriptors, clock, onDeath })
-  logger.info('engine.chosen', `engine ${plan.name}: ${plan.reason}`, { engine: plan.name, workers: plan.workers, descriptors })
-  return { plan, engine, shared }
+/** Opens the engine; where it cannot be had, the sources go too. */
+async function prepareOr({ config, sources }: ProxyOptions, clock: Clock): Promise<PreparedEngine> {
+  try {
+    return prepareEngine(config, clock)
+  } catch (error) {
+    await Promise.all(sources.map((source) => source[Symbol.asyncDispose]()))
+    throw error
+  }
 }
 
 function sweepAffinity(table: AffinityTable, dataPlane: DataPlane, clock: Clock): number {
   const timeouts = new Map<number, number>()
   for (const { input, ports } of dataPlane.snapshot?.services.values() ?? []) {
     for (const key of ports.keys()) {
-      const slot = dataPlane.ledger.serviceSlot(key)
+      const slot = dataPlane.ledger.knownServiceSlot(key)
       if (slot !== undefined) timeouts.set(slot, input.value.affinityTimeoutMs ?? 0)
     }
   }

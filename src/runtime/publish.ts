@@ -78,7 +78,7 @@ export class Publisher {
   }
 
   #forget(key: ServicePortKey): void {
-    const slot = this.#ledger.serviceSlot(key)
+    const slot = this.#ledger.knownServiceSlot(key)
     if (slot === undefined) return
     for (let n = 0; n < ROTATIONS; n++) this.#lists.delete(slot * ROTATIONS + n)
   }

@@ -30,7 +30,13 @@ export class SessionLog implements Disposable {
   #timer: Timer | undefined
 
   /** `take` gets every record, undefined: they are passed over; `afterDrain` runs when all rings are empty, before anything else can be written to them. */
-  constructor(shared: SharedState, ledger: Ledger, clock: Clock, take: ((record: SessionRecord) => void) | undefined, afterDrain: () => void) {
+  constructor(
+    shared: SharedState,
+    ledger: Ledger,
+    clock: Clock,
+    take: ((record: SessionRecord) => void) | undefined,
+    afterDrain: () => void,
+  ) {
     this.#ledger = ledger
     this.#readers = shared.records.map((buffer) => new RecordReader(buffer))
     this.#clock = clock

@@ -14,6 +14,8 @@ export interface Entry {
   readonly identity: string
   readonly inode: bigint
   readonly sizeBytes: bigint
+  /** When it was last written, renamed or made readable, in milliseconds since 1970. */
+  readonly changedMs: number
   /** Why there is nothing to read. */
   readonly problem: Problem | undefined
 }
@@ -108,9 +110,25 @@ async function entryAt(place: string, path: string): Promise<Entry> {
     const stats = await stat(followed, { bigint: true })
     const message = stats.isDirectory() ? 'a folder, not a file; folders are not searched deeper' : 'not a regular file'
     const problem = stats.isFile() ? undefined : fileProblem('error', 'not-a-file', place, message)
-    return { place, path: followed, identity: identityOf(stats), inode: stats.ino, sizeBytes: stats.size, problem }
+    return {
+      place,
+      path: followed,
+      identity: identityOf(stats),
+      inode: stats.ino,
+      sizeBytes: stats.size,
+      changedMs: Number(stats.ctimeMs),
+      problem,
+    }
   } catch (error) {
-    return { place, path, identity: '', inode: 0n, sizeBytes: 0n, problem: missingOrUnreadable(place, error) }
+    return {
+      place,
+      path,
+      identity: '',
+      inode: 0n,
+      sizeBytes: 0n,
+      changedMs: Number.POSITIVE_INFINITY,
+      problem: missingOrUnreadable(place, error),
+    }
   }
 }
 

@@ -52,6 +52,9 @@ export interface Round {
 /** A file counts as written when two looks this far apart see the same. */
 const SETTLE_MS = 75
 
+/** A file that was not changed for so long is not being written. Far above the grain of any file system's clock. */
+const AT_REST_MS = 2_000
+
 /** How long a file is waited for that does not settle. One that is replaced again and again is whole each time, and one that
  *  is rewritten again and again mostly is, so both are then read as they come. One that only grows is half a file, and half
  *  a YAML file can be valid: it gets longer. */
@@ -65,8 +68,9 @@ export async function readRound(path: string, memory: PathMemory, options: Round
   if (!options.force && (first.look ? isKnown(first.look, memory) : isSame(first.problem, memory.problem))) {
     return { memory, again: false }
   }
-  if (!first.look?.atomic) await options.pause(SETTLE_MS)
-  const second = first.look?.atomic ? first : await lookAt(path)
+  const settled = first.look !== undefined && (first.look.atomic || isAtRest(first.look, options.clock.wall()))
+  if (!settled) await options.pause(SETTLE_MS)
+  const second = settled ? first : await lookAt(path)
   if (!second.look) return first.look ? { memory, again: true } : { memory: { ...memory, problem: second.problem }, again: false }
   const { look } = second
   if (!first.look || (look.folder && first.look.root !== look.root)) return { memory, again: true }
@@ -89,6 +93,12 @@ export async function readRound(path: string, memory: PathMemory, options: Round
     }
   }
   return { memory: { root: look.root, filesRoot: look.root, files, problem: undefined }, again }
+}
+
+/** Nobody has touched its files for a while: one look is enough, and a start need not wait. */
+function isAtRest(look: Look, wallMs: number): boolean {
+  const entries = [...look.entries.values()]
+  return entries.length > 0 && entries.every((entry) => wallMs - entry.changedMs > AT_REST_MS)
 }
 
 /** A folder without files where another one had some: recreated and not filled yet, or what is left of a mount. A ConfigMap,

@@ -3,7 +3,15 @@ import type { CoarseTimer } from '../../lib/coarse-timer.ts'
 import type { SessionPolicy } from '../listener.ts'
 
 /** Errors that are this machine's own, not the endpoint's. */
-export const OWN_ERRORS: ReadonlySet<string> = new Set(['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EADDRNOTAVAIL'])
+export const OWN_ERRORS: ReadonlySet<string> = new Set([
+  'EMFILE',
+  'ENFILE',
+  'ENOBUFS',
+  'ENOMEM',
+  'EADDRNOTAVAIL',
+  'EADDRINUSE',
+  'EAGAIN',
+])
 
 /** What every listener of one node engine shares. */
 export interface NodeContext {

@@ -23,7 +23,11 @@ export interface UdpOwner {
 }
 
 /** Resolving is not our sockets' business: they are only ever given addresses. */
-export function asGiven(address: string, _options: unknown, done: (error: Error | null, address: string, family: number) => void): void {
+export function asGiven(
+  address: string,
+  _options: unknown,
+  done: (error: Error | null, address: string, family: number) => void,
+): void {
   done(null, address, address.includes(':') ? 6 : 4)
 }
 
@@ -157,12 +161,12 @@ export class UdpSession implements SessionFacts, Expiring {
     socket.connect(address.port, address.ip, (error?: Error) => {
       if (this.#socket !== socket) return
       const waiting = this.#waiting ?? []
-      this.#waiting = undefined
       if (error) {
         this.#failed(socket, error)
         for (const datagram of waiting) this.#sendAgain(datagram)
         return
       }
+      this.#waiting = undefined
       if (this.connectMs < 0) this.connectMs = this.#context.clock.now() - startedMs
       for (const datagram of waiting) this.#send(socket, datagram)
     })
@@ -205,10 +209,10 @@ export class UdpSession implements SessionFacts, Expiring {
   #failed(socket: Socket, error: Error): void {
     if (this.#socket !== socket || this.#over) return
     const errno = errnoOf(error) ?? ''
-    if (PASSING_ERRORS.has(errno)) return
+    if (!this.#waiting && PASSING_ERRORS.has(errno)) return
     if (OWN_ERRORS.has(errno)) {
-      // Out of descriptors or memory: a datagram that was not sent is lost, a session without a socket is over.
-      if (this.connectMs < 0) this.cut('over-limit')
+      // Out of descriptors, ports or memory: a datagram is lost, but a session that gets no socket is over.
+      if (this.#waiting) this.cut('over-limit')
       return
     }
     this.#closeSocket()
