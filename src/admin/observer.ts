@@ -1,13 +1,13 @@
+import type { ProbePath, ProbeState } from '../health/probe-answers.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
 import type { Configuration } from '../model/config.ts'
-import { showAddress } from '../model/keys.ts'
+import { type IpFamily, showAddress } from '../model/keys.ts'
 import { type AccessLog, openAccessLog } from '../observe/access-log.ts'
 import type { Logger } from '../observe/logger.ts'
-import type { IpFamily, Metrics, MetricsReading } from '../observe/metrics.ts'
+import type { Metrics, MetricsReading } from '../observe/metrics.ts'
 import type { ProxyOptions, Proxy as RunningProxy } from '../runtime/proxy.ts'
 import { createChangeCounter } from './change-counter.ts'
-import type { ProbePath, ProbeState } from './probe-answers.ts'
 import { openProbeServers, type ProbeServers } from './probe-server.ts'
 
 export interface ObserverOptions {

@@ -1,11 +1,11 @@
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
+import { answerProbe, type ProbeState } from '../health/probe-answers.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { ProxyError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import type { Logger } from '../observe/logger.ts'
-import { answerProbe, type ProbeState } from './probe-answers.ts'
 
 export interface ProbeServersOptions {
   /** Such as `0.0.0.0:10256` or `[::]:10256`; empty or left out: not served. */

@@ -20,6 +20,9 @@ export type ListenerKey = Brand<string, 'ListenerKey'>
 
 export type Protocol = 'TCP' | 'UDP' | 'SCTP'
 
+/** As Kubernetes writes it. */
+export type IpFamily = 'IPv4' | 'IPv6'
+
 export interface SocketAddress {
   readonly ip: Ip
   readonly port: Port

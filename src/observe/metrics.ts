@@ -1,10 +1,9 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../lib/clock.ts'
+import type { IpFamily } from '../model/keys.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
 import { METRICS, type MetricDefinition, type MetricName } from './metric-table.ts'
 import { type CountedService, serviceMetrics } from './service-metrics.ts'
-
-export type IpFamily = 'IPv4' | 'IPv6'
 
 /** Changes of one kind of object. */
 export interface ChangeCounts {

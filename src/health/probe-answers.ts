@@ -1,4 +1,4 @@
-import type { IpFamily } from '../observe/metrics.ts'
+import type { IpFamily } from '../model/keys.ts'
 
 /** What health checks are told of. */
 export interface ProbeState {
