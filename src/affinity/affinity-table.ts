@@ -2,19 +2,27 @@ import { ProxyError } from '../lib/errors.ts'
 import type { ClientAddress } from '../model/session.ts'
 import { AFFINITY_ENTRY_BYTES, AFFINITY_HEADER_BYTES } from '../model/shared-layout.ts'
 
-/** Words of an entry. STATE is 0 while free, else the key's fingerprint; ENDPOINT is 0 until the entry is published. */
-const STATE = 0
-const ENDPOINT = 1
-const USED_MS = 2
-const SERVICE = 3
-const ADDRESS = 4
-const ENTRY_WORDS = AFFINITY_ENTRY_BYTES / 4
+/** Entries in one bucket; a key may also stand in the neighbouring bucket. */
+const WAYS = 16
+/** A bucket is the states of all its entries, which fit one cache line, and then the bodies of the entries: a look-up
+ *  reads one line to know where to look and one or two to know what it found. A state is 0 while the entry is free, else
+ *  the key's fingerprint. An entry is named by where its state stands. */
+const BUCKET_WORDS = (WAYS * AFFINITY_ENTRY_BYTES) / 4
+const BODY_WORDS = AFFINITY_ENTRY_BYTES / 4 - 1
+/** Words of a body. ENDPOINT is 0 until the entry is published. */
+const ENDPOINT = 0
+const USED_MS = 1
+const SERVICE = 2
+const ADDRESS = 3
+
+/** Where the body of an entry begins. */
+function bodyOf(entry: number): number {
+  return (entry & -BUCKET_WORDS) + WAYS + (entry & (BUCKET_WORDS - 1)) * BODY_WORDS
+}
 
 /** Words of the header. */
 const EVICTIONS = 0
 
-/** Entries in one bucket; a key may also stand in the neighbouring bucket. */
-const WAYS = 16
 /** An entry is claimed but not yet published for well under a microsecond, unless its thread was put to sleep in
  *  between: look again this often, then once a millisecond. One that stays open longer belongs to a thread that died. */
 const SPIN_ROUNDS = 1_000
@@ -45,7 +53,7 @@ export class AffinityTable {
   constructor(buffer: SharedArrayBuffer) {
     this.#header = new Int32Array(buffer, 0, AFFINITY_HEADER_BYTES / 4)
     this.#words = new Int32Array(buffer, AFFINITY_HEADER_BYTES)
-    this.#buckets = this.#words.length / ENTRY_WORDS / WAYS
+    this.#buckets = this.#words.length / BUCKET_WORDS
     if (this.#buckets < 2 || !Number.isInteger(Math.log2(this.#buckets))) {
       throw new ProxyError('E_INTERNAL', 'bug', `an affinity table has a power of two of entries, at least ${2 * WAYS}`)
     }
@@ -57,9 +65,9 @@ export class AffinityTable {
     const at = this.#locate(service, client)
     if (at < 0) return NO_ENDPOINT
     const words = this.#words
-    if (ageMs(nowMs, Atomics.load(words, at + USED_MS)) >= timeoutMs) return NO_ENDPOINT
-    Atomics.store(words, at + USED_MS, nowMs | 0)
-    return Atomics.load(words, at + ENDPOINT) - 1
+    if (ageMs(nowMs, Atomics.load(words, bodyOf(at) + USED_MS)) >= timeoutMs) return NO_ENDPOINT
+    Atomics.store(words, bodyOf(at) + USED_MS, nowMs | 0)
+    return Atomics.load(words, bodyOf(at) + ENDPOINT) - 1
   }
 
   /** Remembers `slot` for a client that `find` did not know, and returns it; or, where another thread was a moment
@@ -70,28 +78,29 @@ export class AffinityTable {
     for (let tries = 0; tries < TRIES; tries++) {
       const known = this.#locate(service, client)
       if (known >= 0) {
-        const endpoint = Atomics.load(words, known + ENDPOINT)
+        const endpoint = Atomics.load(words, bodyOf(known) + ENDPOINT)
         if (endpoint === 0) continue
-        if (ageMs(nowMs, Atomics.load(words, known + USED_MS)) < timeoutMs) return endpoint - 1
+        if (ageMs(nowMs, Atomics.load(words, bodyOf(known) + USED_MS)) < timeoutMs) return endpoint - 1
         // Expired: whoever turns it into an open claim publishes it anew, the others wait for that.
-        if (Atomics.compareExchange(words, known + ENDPOINT, endpoint, 0) !== endpoint) continue
-        Atomics.store(words, known + USED_MS, nowMs | 0)
-        Atomics.store(words, known + ENDPOINT, slot + 1)
+        if (Atomics.compareExchange(words, bodyOf(known) + ENDPOINT, endpoint, 0) !== endpoint) continue
+        Atomics.store(words, bodyOf(known) + USED_MS, nowMs | 0)
+        Atomics.store(words, bodyOf(known) + ENDPOINT, slot + 1)
         return slot
       }
       const at = this.#claim(fingerprint, nowMs, timeoutMs)
       if (at < 0) continue
-      words[at + SERVICE] = service
-      words[at + ADDRESS] = client.word0
-      words[at + ADDRESS + 1] = client.word1
-      words[at + ADDRESS + 2] = client.word2
-      words[at + ADDRESS + 3] = client.word3
-      Atomics.store(words, at + USED_MS, nowMs | 0)
+      const body = bodyOf(at)
+      words[body + SERVICE] = service
+      words[body + ADDRESS] = client.word0
+      words[body + ADDRESS + 1] = client.word1
+      words[body + ADDRESS + 2] = client.word2
+      words[body + ADDRESS + 3] = client.word3
+      Atomics.store(words, body + USED_MS, nowMs | 0)
       if (this.#standsAlone(service, client, fingerprint, at)) {
-        Atomics.store(words, at + ENDPOINT, slot + 1)
+        Atomics.store(words, bodyOf(at) + ENDPOINT, slot + 1)
         return slot
       }
-      Atomics.store(words, at + STATE, 0)
+      Atomics.store(words, at, 0)
       this.#awaitOpenClaims(fingerprint)
     }
     return slot
@@ -104,14 +113,14 @@ export class AffinityTable {
       this.remember(service, client, slot, nowMs, timeoutMs)
       return
     }
-    Atomics.store(this.#words, at + ENDPOINT, slot + 1)
-    Atomics.store(this.#words, at + USED_MS, nowMs | 0)
+    Atomics.store(this.#words, bodyOf(at) + ENDPOINT, slot + 1)
+    Atomics.store(this.#words, bodyOf(at) + USED_MS, nowMs | 0)
   }
 
   /** Forgets this client of this Service port, if `slot` is what is remembered for it. */
   forget(service: number, client: ClientAddress, slot: number): void {
     const at = this.#locate(service, client)
-    if (at >= 0 && Atomics.load(this.#words, at + ENDPOINT) === slot + 1) this.#free(at)
+    if (at >= 0 && Atomics.load(this.#words, bodyOf(at) + ENDPOINT) === slot + 1) this.#free(at)
   }
 
   /** Frees what is older than its Service port's timeout; `timeoutOf` gives 0 for one that is gone. Returns how many
@@ -119,9 +128,10 @@ export class AffinityTable {
   sweep(nowMs: number, timeoutOf: (service: number) => number): number {
     const words = this.#words
     let left = 0
-    for (let at = 0; at < words.length; at += ENTRY_WORDS) {
-      if (words[at + STATE] === 0 || Atomics.load(words, at + ENDPOINT) === 0) continue
-      if (ageMs(nowMs, words[at + USED_MS] as number) >= timeoutOf(words[at + SERVICE] as number)) this.#free(at)
+    for (let n = 0; n < this.#buckets * WAYS; n++) {
+      const at = Math.floor(n / WAYS) * BUCKET_WORDS + (n % WAYS)
+      if (words[at] === 0 || Atomics.load(words, bodyOf(at) + ENDPOINT) === 0) continue
+      if (ageMs(nowMs, words[bodyOf(at) + USED_MS] as number) >= timeoutOf(words[bodyOf(at) + SERVICE] as number)) this.#free(at)
       else left++
     }
     return left
@@ -133,8 +143,8 @@ export class AffinityTable {
   }
 
   #free(at: number): void {
-    Atomics.store(this.#words, at + ENDPOINT, 0)
-    Atomics.store(this.#words, at + STATE, 0)
+    Atomics.store(this.#words, bodyOf(at) + ENDPOINT, 0)
+    Atomics.store(this.#words, at, 0)
   }
 
   #fingerprint(service: number, client: ClientAddress): number {
@@ -146,26 +156,31 @@ export class AffinityTable {
   #entry(fingerprint: number, n: number): number {
     const home = (fingerprint >>> 0) & (this.#buckets - 1)
     const bucket = n < WAYS ? home : home ^ 1
-    return (bucket * WAYS + (n & (WAYS - 1))) * ENTRY_WORDS
+    return bucket * BUCKET_WORDS + (n & (WAYS - 1))
   }
 
   #matches(at: number, service: number, client: ClientAddress): boolean {
     const words = this.#words
+    const body = bodyOf(at)
     return (
-      words[at + SERVICE] === service &&
-      words[at + ADDRESS] === (client.word0 | 0) &&
-      words[at + ADDRESS + 1] === (client.word1 | 0) &&
-      words[at + ADDRESS + 2] === (client.word2 | 0) &&
-      words[at + ADDRESS + 3] === (client.word3 | 0)
+      words[body + SERVICE] === service &&
+      words[body + ADDRESS] === (client.word0 | 0) &&
+      words[body + ADDRESS + 1] === (client.word1 | 0) &&
+      words[body + ADDRESS + 2] === (client.word2 | 0) &&
+      words[body + ADDRESS + 3] === (client.word3 | 0)
     )
   }
 
   #locate(service: number, client: ClientAddress): number {
     const fingerprint = this.#fingerprint(service, client)
-    for (let n = 0; n < 2 * WAYS; n++) {
-      const at = this.#entry(fingerprint, n)
-      if (Atomics.load(this.#words, at + STATE) !== fingerprint) continue
-      if (Atomics.load(this.#words, at + ENDPOINT) !== 0 && this.#matches(at, service, client)) return at
+    const words = this.#words
+    let bucket = this.#entry(fingerprint, 0)
+    for (let turn = 0; turn < 2; turn++) {
+      for (let at = bucket; at < bucket + WAYS; at++) {
+        if (words[at] !== fingerprint) continue
+        if (Atomics.load(words, bodyOf(at) + ENDPOINT) !== 0 && this.#matches(at, service, client)) return at
+      }
+      bucket ^= BUCKET_WORDS
     }
     return -1
   }
@@ -177,20 +192,20 @@ export class AffinityTable {
     let oldestAge = -1
     for (let n = 0; n < 2 * WAYS; n++) {
       const at = this.#entry(fingerprint, n)
-      if (Atomics.load(words, at + STATE) === 0) {
-        if (Atomics.compareExchange(words, at + STATE, 0, fingerprint) === 0) return at
+      if (Atomics.load(words, at) === 0) {
+        if (Atomics.compareExchange(words, at, 0, fingerprint) === 0) return at
         continue
       }
-      const age = ageMs(nowMs, Atomics.load(words, at + USED_MS))
-      if (age > oldestAge && Atomics.load(words, at + ENDPOINT) !== 0) {
+      const age = ageMs(nowMs, Atomics.load(words, bodyOf(at) + USED_MS))
+      if (age > oldestAge && Atomics.load(words, bodyOf(at) + ENDPOINT) !== 0) {
         oldestAge = age
         oldest = at
       }
     }
     if (oldest < 0) return -1
-    const endpoint = Atomics.load(words, oldest + ENDPOINT)
-    if (endpoint === 0 || Atomics.compareExchange(words, oldest + ENDPOINT, endpoint, 0) !== endpoint) return -1
-    Atomics.store(words, oldest + STATE, fingerprint)
+    const endpoint = Atomics.load(words, bodyOf(oldest) + ENDPOINT)
+    if (endpoint === 0 || Atomics.compareExchange(words, bodyOf(oldest) + ENDPOINT, endpoint, 0) !== endpoint) return -1
+    Atomics.store(words, oldest, fingerprint)
     if (oldestAge < timeoutMs) Atomics.add(this.#header, EVICTIONS, 1)
     return oldest
   }
@@ -206,10 +221,10 @@ export class AffinityTable {
         earlier = false
         continue
       }
-      if (Atomics.load(words, at + STATE) !== fingerprint) continue
-      if (earlier && Atomics.load(words, at + ENDPOINT) === 0) return false
+      if (Atomics.load(words, at) !== fingerprint) continue
+      if (earlier && Atomics.load(words, bodyOf(at) + ENDPOINT) === 0) return false
       this.#awaitClaim(at, fingerprint)
-      if (Atomics.load(words, at + STATE) === fingerprint && this.#matches(at, service, client)) return false
+      if (Atomics.load(words, at) === fingerprint && this.#matches(at, service, client)) return false
     }
     return true
   }
@@ -225,8 +240,8 @@ export class AffinityTable {
   #awaitClaim(at: number, fingerprint: number): boolean {
     const words = this.#words
     for (let round = 0; round < SPIN_ROUNDS + PATIENCE_MS; round++) {
-      if (Atomics.load(words, at + STATE) !== fingerprint || Atomics.load(words, at + ENDPOINT) !== 0) return true
-      if (round >= SPIN_ROUNDS) Atomics.wait(words, at + ENDPOINT, 0, 1)
+      if (Atomics.load(words, at) !== fingerprint || Atomics.load(words, bodyOf(at) + ENDPOINT) !== 0) return true
+      if (round >= SPIN_ROUNDS) Atomics.wait(words, bodyOf(at) + ENDPOINT, 0, 1)
     }
     return false
   }

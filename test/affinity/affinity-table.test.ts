@@ -53,6 +53,14 @@ describe('affinity table', () => {
     for (let now = 0; now <= 10 * TIMEOUT_MS; now += TIMEOUT_MS / 2) expect(table.find(1, client(1), now, TIMEOUT_MS)).toBe(7)
   })
 
+  it('takes a thread whose clock is a moment behind for one that comes now', () => {
+    const table = new AffinityTable(buffer(1024))
+    table.remember(1, client(1), 7, 1_000, TIMEOUT_MS)
+    expect(table.find(1, client(1), 999, TIMEOUT_MS)).toBe(7)
+    expect(table.remember(1, client(1), 8, 998, TIMEOUT_MS)).toBe(7)
+    expect(table.sweep(997, () => TIMEOUT_MS)).toBe(1)
+  })
+
   it('applies a changed timeout to records it already holds', () => {
     const table = new AffinityTable(buffer(1024))
     table.remember(1, client(1), 7, 0, TIMEOUT_MS)
@@ -79,6 +87,14 @@ describe('affinity table', () => {
     table.remember(1, client(1), 7, 0, TIMEOUT_MS)
     table.forget(1, client(1), 7)
     expect(table.find(1, client(1), 0, TIMEOUT_MS)).toBe(NO_ENDPOINT)
+  })
+
+  it('does not forget a client that has moved to another endpoint meanwhile', () => {
+    const table = new AffinityTable(buffer(1024))
+    table.remember(1, client(1), 7, 0, TIMEOUT_MS)
+    table.move(1, client(1), 8, 0, TIMEOUT_MS)
+    table.forget(1, client(1), 7)
+    expect(table.find(1, client(1), 0, TIMEOUT_MS)).toBe(8)
   })
 
   // Case 32.

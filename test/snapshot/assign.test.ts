@@ -73,6 +73,7 @@ describe('assigned addresses', () => {
     expect(after.addressOf('default/web')).toBeDefined()
   })
 
+  // Case 58.
   it('are free again when their Service is gone', () => {
     const range = '10.96.0.0/30' as Cidr
     const full = assignAddresses(['a/a', 'b/b', 'c/c'], range, new Set(), NONE)

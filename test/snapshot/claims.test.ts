@@ -89,11 +89,11 @@ describe('claims', () => {
         expect([...claims.owners.keys()].sort()).toEqual([...wanted].sort())
         for (const [key, owner] of claims.owners) {
           const its = nowServices.find(({ name }) => `default/${name}` === owner)
-          expect(its?.keys).toContain(key)
-          const ages = nowServices.flatMap(({ keys, createdMs }) => (keys.includes(key) ? [createdMs ?? 99] : []))
+          expect(its?.keys as string[]).toContain(key)
+          const ages = nowServices.flatMap(({ keys, createdMs }) => ((keys as string[]).includes(key) ? [createdMs ?? 99] : []))
           expect(its?.createdMs ?? 99).toBe(Math.min(...ages))
           const heldBy = before.owners.get(key as ListenerKey)
-          const holder = nowServices.find(({ name, keys }) => `default/${name}` === heldBy && keys.includes(key))
+          const holder = nowServices.find(({ name, keys }) => `default/${name}` === heldBy && (keys as string[]).includes(key))
           if (holder && (holder.createdMs ?? 99) === (its?.createdMs ?? 99)) expect(owner).toBe(heldBy)
         }
         expect(grantClaims(toClaimants(shuffled), claims)).toBe(claims)

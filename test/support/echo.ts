@@ -32,7 +32,9 @@ export class TcpEndpoint implements TestEndpoint {
     const server = createServer({ allowHalfOpen: true, noDelay: true })
     server.listen({ host: ip, port, backlog: 4096 })
     await once(server, 'listening')
-    const endpoint = new TcpEndpoint(addressOf(server.address() as AddressInfo), () => endpoint.#closeServer(() => server.close()))
+    const endpoint = new TcpEndpoint(addressOf(server.address() as AddressInfo), () =>
+      endpoint.#closeServer(() => server.close()),
+    )
     server.on('connection', (socket: Socket) => {
       const peer = new TcpPeer(socket)
       endpoint.sessions.push(peer)

@@ -28,7 +28,15 @@ import {
   serviceCell,
 } from '../../src/model/shared-layout.ts'
 import { type RawRecord, RecordReader } from '../../src/observe/records.ts'
-import { openBlackHole, openRefusing, type TcpEndpoint, TcpEndpoint as TcpEndpoints, type TestEndpoint, type UdpAnswer, UdpEndpoint } from './echo.ts'
+import {
+  openBlackHole,
+  openRefusing,
+  type TcpEndpoint,
+  TcpEndpoint as TcpEndpoints,
+  type TestEndpoint,
+  type UdpAnswer,
+  UdpEndpoint,
+} from './echo.ts'
 import { eventually } from './eventually.ts'
 import { connectTcp, startTcpClient } from './tcp-client.ts'
 import type { TcpPeer } from './tcp-peer.ts'
@@ -56,12 +64,13 @@ export interface WorldOptions {
 }
 
 /** A route as a test cares for it; what is left out is long enough not to matter. */
-export interface RouteSketch extends Partial<
-  Pick<
-    PublishedRoute,
-    'affinityTimeoutMs' | 'connectMs' | 'halfCloseMs' | 'idleMs' | 'protocol' | 'sourceRanges' | 'udpIdleMs' | 'udpResponses'
-  >
-> {
+export interface RouteSketch
+  extends Partial<
+    Pick<
+      PublishedRoute,
+      'affinityTimeoutMs' | 'connectMs' | 'halfCloseMs' | 'idleMs' | 'protocol' | 'sourceRanges' | 'udpIdleMs' | 'udpResponses'
+    >
+  > {
   readonly endpoints: readonly Pick<TestEndpoint, 'address'>[]
   /** Listens here instead of on an address of its own. */
   readonly at?: SocketAddress
@@ -142,9 +151,9 @@ export class TestListener {
     return this.#world.endpointCell(this.lease(endpoint), endpointCell(counter))
   }
 
-  /** A client that is connected. */
-  connect(): Promise<TcpPeer> {
-    return this.#world.keep(connectTcp(this.address))
+  /** A client that is connected, from an address of its own if told. */
+  connect(from?: string): Promise<TcpPeer> {
+    return this.#world.keep(connectTcp(this.address, from))
   }
 
   /** A client that has only begun to connect. */
@@ -153,8 +162,8 @@ export class TestListener {
   }
 
   /** What one client that connects is told until the other side ends. */
-  async ask(): Promise<string> {
-    const client = await this.connect()
+  async ask(from?: string): Promise<string> {
+    const client = await this.connect(from)
     await client.ends()
     client.halfClose()
     return client.text

@@ -3,14 +3,18 @@ import type { SocketAddress } from '../../src/model/keys.ts'
 import { TcpPeer } from './tcp-peer.ts'
 import { within } from './within.ts'
 
-/** Begins to connect; the peer can be used at once. A connection refused is a reset before the first byte. */
-export function startTcpClient(address: Pick<SocketAddress, 'ip' | 'port'>): TcpPeer {
-  return new TcpPeer(connect({ host: address.ip, port: address.port, allowHalfOpen: true, noDelay: true }))
+function socketTo({ ip, port }: SocketAddress, from?: string) {
+  return connect({ host: ip, port, allowHalfOpen: true, noDelay: true, ...(from === undefined ? {} : { localAddress: from }) })
 }
 
-/** Connects; resolves when connected, rejects when refused. */
-export async function connectTcp(address: Pick<SocketAddress, 'ip' | 'port'>): Promise<TcpPeer> {
-  const socket = connect({ host: address.ip, port: address.port, allowHalfOpen: true, noDelay: true })
+/** Begins to connect; the peer can be used at once. A connection refused is a reset before the first byte. */
+export function startTcpClient(address: SocketAddress): TcpPeer {
+  return new TcpPeer(socketTo(address))
+}
+
+/** Connects, from the address `from` if given; resolves when connected, rejects when refused. */
+export async function connectTcp(address: SocketAddress, from?: string): Promise<TcpPeer> {
+  const socket = socketTo(address, from)
   const peer = new TcpPeer(socket)
   await within(
     `a connection to ${address.ip}:${address.port}`,
@@ -19,8 +23,8 @@ export async function connectTcp(address: Pick<SocketAddress, 'ip' | 'port'>): P
   return peer
 }
 
-/** What a client that connects finds. */
-export async function knock(address: Pick<SocketAddress, 'ip' | 'port'>): Promise<'accepted' | 'refused'> {
+/** What a client that connects finds; it leaves at once. */
+export async function knock(address: SocketAddress): Promise<'accepted' | 'refused'> {
   try {
     await using _ = await connectTcp(address)
     return 'accepted'

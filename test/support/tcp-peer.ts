@@ -21,11 +21,14 @@ export class TcpPeer implements AsyncDisposable {
   outcome: Outcome | undefined
   readonly #socket: Socket
   #text = ''
+  #ports: { readonly localPort: number; readonly remotePort: number } | undefined
   #closed = false
   #waiting: { readonly until: () => boolean; readonly resolve: () => void }[] = []
 
   constructor(socket: Socket) {
     this.#socket = socket
+    if (!socket.connecting) this.#learnPorts()
+    socket.once('connect', () => this.#learnPorts())
     socket.on('data', (chunk: Buffer) => {
       this.received.add(chunk)
       if (this.#text.length < MOST_TEXT) this.#text += chunk.toString('latin1')
@@ -50,18 +53,14 @@ export class TcpPeer implements AsyncDisposable {
     return this.#text
   }
 
-  /** This side's address and port. */
-  get local(): string {
-    return `${this.#socket.localAddress}:${this.#socket.localPort}`
-  }
-
+  /** This side's port, once it is connected and ever after. */
   get localPort(): number {
-    return this.#socket.localPort ?? 0
+    return this.#ports?.localPort ?? 0
   }
 
   /** The other side's port. */
   get remotePort(): number {
-    return this.#socket.remotePort ?? 0
+    return this.#ports?.remotePort ?? 0
   }
 
   /** Resolves when the system has taken it; false when the other side is gone. */
@@ -69,10 +68,11 @@ export class TcpPeer implements AsyncDisposable {
     return new Promise((resolve) => this.#socket.write(data, (error) => resolve(!error)))
   }
 
-  /** Sends `bytes` more bytes of the pattern; false when the other side went away meanwhile. */
+  /** Sends `bytes` more bytes of the pattern, one call at a time; false when either side ended meanwhile. */
   async sendPattern(bytes: number): Promise<boolean> {
     const until = this.sent + bytes
     while (this.sent < until) {
+      if (this.#socket.writableEnded || this.#socket.destroyed) return false
       const piece = patternAt(this.sent, Math.min(until - this.sent, PIECE_BYTES))
       if (!(await this.send(piece))) return false
       this.sent += piece.length
@@ -124,8 +124,9 @@ export class TcpPeer implements AsyncDisposable {
   /** Resolves when this many bytes have come, or as text when it has. */
   async receives(what: number | string): Promise<this> {
     const there = () => (typeof what === 'number' ? this.received.bytes >= what : this.#text.includes(what))
-    await this.#until(`${typeof what === 'number' ? `${what} bytes` : what} at ${this.local}`, () => {
-      if (!there() && this.outcome !== undefined) throw new Error(`${this.outcome} after ${this.received.bytes} bytes: ${this.#text}`)
+    await this.#until(`${typeof what === 'number' ? `${what} bytes` : what} at port ${this.localPort}`, () => {
+      if (!there() && this.outcome !== undefined)
+        throw new Error(`${this.outcome} after ${this.received.bytes} bytes: ${this.#text}`)
       return there()
     })
     return this
@@ -133,13 +134,13 @@ export class TcpPeer implements AsyncDisposable {
 
   /** How the other side goes: the first sign of it. */
   async ends(): Promise<Outcome> {
-    await this.#until(`the other side of ${this.local} to end`, () => this.outcome !== undefined)
+    await this.#until(`the other side of port ${this.localPort} to end`, () => this.outcome !== undefined)
     return this.outcome as Outcome
   }
 
   /** How it went in the end, when both directions are over. */
   async closes(): Promise<Outcome | undefined> {
-    await this.#until(`${this.local} to close`, () => this.#closed)
+    await this.#until(`port ${this.localPort} to close`, () => this.#closed)
     return this.outcome
   }
 
@@ -150,6 +151,11 @@ export class TcpPeer implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.#socket.destroy()
     await this.closes()
+  }
+
+  #learnPorts(): void {
+    const { localPort = 0, remotePort = 0 } = this.#socket
+    this.#ports = { localPort, remotePort }
   }
 
   #until(what: string, until: () => boolean): Promise<void> {

@@ -1,0 +1,40 @@
+import { networkInterfaces } from 'node:os'
+import { describe, expect, it } from 'vitest'
+import type { Cidr, Ip } from '../../src/model/keys.ts'
+import { readNodeContext } from '../../src/runtime/node-context.ts'
+
+const name = 'node-1'
+
+function addresses(nodeIps: string[], nodeportAddresses: string[] = []): readonly string[] {
+  return readNodeContext({ name, nodeIps: nodeIps as Ip[], nodeportAddresses: nodeportAddresses as Cidr[] }).nodePortAddresses
+}
+
+describe('node context', () => {
+  it('takes the addresses of interfaces, loopback included, link-local left out, each once', () => {
+    const found = addresses([])
+    expect(found).toContain('127.0.0.1')
+    expect(new Set(found).size).toBe(found.length)
+    expect(found.filter((ip) => ip.startsWith('fe80:') || ip.startsWith('169.254.') || ip.includes('%'))).toEqual([])
+    const theirs = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address))
+    for (const ip of found) expect(theirs).toContain(ip)
+  })
+
+  it('takes the addresses it is given instead, in their order', () => {
+    expect(addresses(['203.0.113.9', '2001:db8::9'])).toEqual(['203.0.113.9', '2001:db8::9'])
+  })
+
+  it('leaves out what is in no range of its family; a family without a range stays open', () => {
+    const all = ['192.0.2.1', '127.0.0.1', '2001:db8::1', '::1']
+    expect(addresses(all, ['192.0.2.0/24'])).toEqual(['192.0.2.1', '2001:db8::1', '::1'])
+    expect(addresses(all, ['127.0.0.0/8', '192.0.2.0/24', '::1/128'])).toEqual(['192.0.2.1', '127.0.0.1', '::1'])
+    expect(addresses(all, ['0.0.0.0/0', '::/0'])).toEqual(all)
+  })
+
+  it('is the same reference as long as nothing changed', () => {
+    const options = { name, nodeIps: ['192.0.2.1'] as Ip[], nodeportAddresses: [] }
+    const before = readNodeContext(options)
+    expect(readNodeContext({ ...options }, before)).toBe(before)
+    expect(readNodeContext({ ...options, nodeIps: ['192.0.2.2'] as Ip[] }, before)).not.toBe(before)
+    expect(readNodeContext({ ...options, name: 'node-2' }, before)).not.toBe(before)
+  })
+})

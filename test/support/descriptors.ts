@@ -1,0 +1,30 @@
+import { closeSync, openSync, readdirSync, readFileSync } from 'node:fs'
+
+/** Descriptors this process holds now. */
+export function openDescriptors(): number {
+  return readdirSync('/proc/self/fd').length
+}
+
+/** Takes every descriptor this process may still have, but for `but`; gives them back when disposed. */
+export function takeDescriptors(but: number): Disposable {
+  const taken: number[] = []
+  try {
+    for (;;) taken.push(openSync('/dev/null'))
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EMFILE') throw error
+  }
+  for (const fd of taken.splice(0, but)) closeSync(fd)
+  return {
+    [Symbol.dispose]() {
+      for (const fd of taken.splice(0)) closeSync(fd)
+    },
+  }
+}
+
+/** Bytes that the system has taken from a TCP socket of this machine and that the other side has not acknowledged. */
+export function unacknowledgedBytes(localPort: number, remotePort: number): number {
+  const hex = (port: number) => port.toString(16).toUpperCase().padStart(4, '0')
+  const line = new RegExp(`^ *\\d+: [0-9A-F]+:${hex(localPort)} [0-9A-F]+:${hex(remotePort)} [0-9A-F]+ ([0-9A-F]+):`, 'm')
+  const match = line.exec(readFileSync('/proc/net/tcp', 'latin1')) ?? line.exec(readFileSync('/proc/net/tcp6', 'latin1'))
+  return match ? Number.parseInt(match[1] as string, 16) : 0
+}

@@ -1,0 +1,4 @@
+/** Lets time pass: for clients that stay away. Waiting for something to happen is `eventually`'s. */
+export async function pass(ms: number): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, ms))
+}
