@@ -22,6 +22,8 @@ function bodyOf(entry: number): number {
 
 /** Words of the header. */
 const EVICTIONS = 0
+/** Not 0 once anything was ever remembered: a table that never was is not walked through. */
+const IN_USE = 1
 
 /** An entry is claimed but not yet published for well under a microsecond, unless its thread was put to sleep in
  *  between: look again this often, then once a millisecond. One that stays open longer belongs to a thread that died. */
@@ -37,6 +39,14 @@ function mix(hash: number, word: number): number {
   let mixed = Math.imul(hash ^ word, 0x9e3779b1)
   mixed ^= mixed >>> 15
   return Math.imul(mixed, 0x85ebca6b) ^ (mixed >>> 13)
+}
+
+/** What a sweep keeps. */
+export interface SweepRules {
+  /** The timeout of a Service slot; 0 for one that has no affinity or is nobody's. */
+  timeoutOf(service: number): number
+  /** Whether an endpoint slot is somebody's. */
+  isLive(endpoint: number): boolean
 }
 
 /** Which endpoint a client went to last, per Service port: sliding age, bounded size, in shared memory, without locks.
@@ -123,15 +133,20 @@ export class AffinityTable {
     if (at >= 0 && Atomics.load(this.#words, bodyOf(at) + ENDPOINT) === slot + 1) this.#free(at)
   }
 
-  /** Frees what is older than its Service port's timeout; `timeoutOf` gives 0 for one that is gone. Returns how many
+  /** Frees what is older than its Service port's timeout, and what names a slot that is nobody's. Returns how many
    *  entries remain. Walks the whole table: for the main thread, now and then. */
-  sweep(nowMs: number, timeoutOf: (service: number) => number): number {
+  sweep(nowMs: number, { timeoutOf, isLive }: SweepRules): number {
+    if (Atomics.load(this.#header, IN_USE) === 0) return 0
     const words = this.#words
     let left = 0
     for (let n = 0; n < this.#buckets * WAYS; n++) {
       const at = Math.floor(n / WAYS) * BUCKET_WORDS + (n % WAYS)
-      if (words[at] === 0 || Atomics.load(words, bodyOf(at) + ENDPOINT) === 0) continue
-      if (ageMs(nowMs, words[bodyOf(at) + USED_MS] as number) >= timeoutOf(words[bodyOf(at) + SERVICE] as number)) this.#free(at)
+      if (words[at] === 0) continue
+      const body = bodyOf(at)
+      const endpoint = Atomics.load(words, body + ENDPOINT)
+      if (endpoint === 0) continue
+      const expired = ageMs(nowMs, words[body + USED_MS] as number) >= timeoutOf(words[body + SERVICE] as number)
+      if (expired || !isLive(endpoint - 1)) this.#free(at)
       else left++
     }
     return left
@@ -188,6 +203,7 @@ export class AffinityTable {
   /** Takes a free or expired entry, else the longest unused one. -1 where other threads took every one tried. */
   #claim(fingerprint: number, nowMs: number, timeoutMs: number): number {
     const words = this.#words
+    Atomics.store(this.#header, IN_USE, 1)
     let oldest = -1
     let oldestAge = -1
     for (let n = 0; n < 2 * WAYS; n++) {

@@ -43,16 +43,23 @@ export class Ledger {
   readonly views: LedgerViews
   readonly #shared: SharedState
   readonly #random: Random
+  readonly #forget: () => void
   readonly #services = new Map<ServicePortKey, ServiceEntry>()
   readonly #serviceNames: (ServicePortKey | undefined)[] = []
   readonly #endpointNames: (EndpointName | undefined)[] = []
   readonly #freeServices: number[] = []
   readonly #freeEndpoints: number[] = []
+  /** Nobody's, but the affinity table may still name them. */
+  #unsweptServices: number[] = []
+  #unsweptEndpoints: number[] = []
   readonly #retiredServices = new Map<ServicePortKey, Retired>()
   readonly #retiredEndpoints = new Map<string, Retired>()
 
-  constructor(shared: SharedState, random: Random) {
+  /** `forget` removes every slot without a name from whatever remembers slots; called before such slots are given to
+   *  others, who would otherwise inherit clients. */
+  constructor(shared: SharedState, random: Random, forget: () => void = () => {}) {
     this.#shared = shared
+    this.#forget = forget
     this.#random = random
     this.views = ledgerViews(shared)
   }
@@ -62,8 +69,8 @@ export class Ledger {
     const known = this.#services.get(key)
     if (known) return known.slot
     const retired = this.#retiredServices.get(key)
-    const slot = retired?.slot ?? this.#freeServices.pop() ?? this.#serviceNames.length
-    if (slot >= this.#shared.serviceSlots) return undefined
+    const slot = retired?.slot ?? this.#vacantService()
+    if (slot === undefined) return undefined
     this.#retiredServices.delete(key)
     this.#serviceNames[slot] = key
     this.#services.set(key, { key, slot, endpoints: new Map() })
@@ -87,8 +94,8 @@ export class Ledger {
     const known = entry.endpoints.get(key)
     if (known !== undefined) return known
     const name = nameOf(service, key)
-    const slot = this.#retiredEndpoints.get(name)?.slot ?? this.#freeEndpoints.pop() ?? this.#endpointNames.length
-    if (slot >= this.#shared.endpointSlots) return undefined
+    const slot = this.#retiredEndpoints.get(name)?.slot ?? this.#vacantEndpoint()
+    if (slot === undefined) return undefined
     this.#retiredEndpoints.delete(name)
     this.#endpointNames[slot] = { service, key }
     entry.endpoints.set(key, slot)
@@ -114,7 +121,7 @@ export class Ledger {
     return left
   }
 
-  /** Makes retired slots usable again: those that no thread can still mean, because `revision` is in force everywhere,
+  /** Takes back retired slots: those that no thread can still mean, because `revision` is in force everywhere,
    *  and whose sessions had all ended when it was called last. Call it after the session records were drained, which
    *  name slots too: a session's record is written before the session stops counting, but maybe after that drain. */
   reclaim(revision: number): void {
@@ -123,15 +130,24 @@ export class Ledger {
       for (const row of this.views.rows) row.endpoints.fill(0, endpointBase(retired.slot), endpointBase(retired.slot + 1))
       this.#retiredEndpoints.delete(name)
       this.#endpointNames[retired.slot] = undefined
-      this.#freeEndpoints.push(retired.slot)
+      this.#unsweptEndpoints.push(retired.slot)
     }
     for (const [key, retired] of this.#retiredServices) {
       if (!wasIdle(retired, revision, this.#activeOf(retired.slot))) continue
       for (const row of this.views.rows) row.services.fill(0, serviceBase(retired.slot), serviceBase(retired.slot + 1))
       this.#retiredServices.delete(key)
       this.#serviceNames[retired.slot] = undefined
-      this.#freeServices.push(retired.slot)
+      this.#unsweptServices.push(retired.slot)
     }
+  }
+
+  /** Makes slots that were taken back free for others. */
+  reuse(): void {
+    this.#forget()
+    this.#freeServices.push(...this.#unsweptServices)
+    this.#freeEndpoints.push(...this.#unsweptEndpoints)
+    this.#unsweptServices = []
+    this.#unsweptEndpoints = []
   }
 
   /** Sessions that run on an endpoint now, over all threads. */
@@ -160,6 +176,20 @@ export class Ledger {
 
   endpointName(slot: number): EndpointName | undefined {
     return this.#endpointNames[slot]
+  }
+
+  #vacantService(): number | undefined {
+    if (this.#freeServices.length > 0) return this.#freeServices.pop()
+    if (this.#serviceNames.length < this.#shared.serviceSlots) return this.#serviceNames.length
+    if (this.#unsweptServices.length > 0) this.reuse()
+    return this.#freeServices.pop()
+  }
+
+  #vacantEndpoint(): number | undefined {
+    if (this.#freeEndpoints.length > 0) return this.#freeEndpoints.pop()
+    if (this.#endpointNames.length < this.#shared.endpointSlots) return this.#endpointNames.length
+    if (this.#unsweptEndpoints.length > 0) this.reuse()
+    return this.#freeEndpoints.pop()
   }
 
   #activeOf(serviceSlot: number): number {

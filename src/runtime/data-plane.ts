@@ -1,3 +1,4 @@
+import { AffinityTable } from '../affinity/affinity-table.ts'
 import { Ledger } from '../balancer/ledger.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
@@ -36,6 +37,8 @@ export class DataPlane implements AsyncDisposable {
   readonly sessionLog: SessionLog
   readonly #options: DataPlaneOptions
   readonly #publisher: Publisher
+  readonly #affinity: AffinityTable
+  #affinityEntries = 0
   readonly #removals: Removals
   #snapshot: Snapshot | undefined
   /** Snapshots since the last one that was put in force whole. */
@@ -48,7 +51,8 @@ export class DataPlane implements AsyncDisposable {
   constructor(options: DataPlaneOptions) {
     const { engine, shared, clock, random } = options
     this.#options = options
-    this.ledger = new Ledger(shared, random)
+    this.#affinity = new AffinityTable(shared.affinity)
+    this.ledger = new Ledger(shared, random, () => this.#sweepAffinity())
     this.#publisher = new Publisher(this.ledger)
     this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
     this.pool = new ListenerPool({
@@ -99,6 +103,11 @@ export class DataPlane implements AsyncDisposable {
     return change
   }
 
+  /** What the affinity table held when it was last swept, and what it gave up early since the start. */
+  affinity(): { readonly entries: number; readonly evictions: number } {
+    return { entries: this.#affinityEntries, evictions: this.#affinity.evictions() }
+  }
+
   /** Service ports that have counters. */
   servicePorts(): Iterable<{ readonly slot: number; readonly key: ServicePortKey }> {
     return this.ledger.servicePorts()
@@ -137,6 +146,21 @@ export class DataPlane implements AsyncDisposable {
     const count = gone.length === 0 ? 0 : await this.#options.engine.cut({ leases: gone }, 'endpoint-removed')
     if (count > 0)
       this.#options.logger.info('endpoint.removed', 'sessions of endpoints that left were ended', { sessions: count })
+  }
+
+  /** Frees affinity records that expired, or name an endpoint or Service port that is no more. */
+  #sweepAffinity(): void {
+    const timeouts = new Map<number, number>()
+    for (const { input, ports } of this.#snapshot?.services.values() ?? []) {
+      for (const key of ports.keys()) {
+        const slot = this.ledger.knownServiceSlot(key)
+        if (slot !== undefined) timeouts.set(slot, input.value.affinityTimeoutMs ?? 0)
+      }
+    }
+    this.#affinityEntries = this.#affinity.sweep(this.#options.clock.now(), {
+      timeoutOf: (service) => timeouts.get(service) ?? 0,
+      isLive: (endpoint) => this.ledger.endpointName(endpoint) !== undefined,
+    })
   }
 
   #report(route: Route, status: ListenerStatus): void {

@@ -1,4 +1,3 @@
-import { AffinityTable } from '../affinity/affinity-table.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
@@ -14,7 +13,7 @@ import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
 import { ControlPlane } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
 
-/** How often expired affinity records are freed. */
+/** How often expired affinity records, and slots that are nobody's, are freed. */
 const SWEEP_EVERY_MS = 60_000
 
 export interface ProxyOptions {
@@ -119,11 +118,9 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     },
   })
 
-  const affinity = new AffinityTable(shared.affinity)
-  let affinityEntries = 0
   let sweeping = clock.after(SWEEP_EVERY_MS, sweep)
   function sweep(): void {
-    affinityEntries = sweepAffinity(affinity, dataPlane, clock)
+    dataPlane.ledger.reuse()
     sweeping = clock.after(SWEEP_EVERY_MS, sweep)
   }
 
@@ -162,7 +159,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       sources: controlPlane.states(),
       ledger: dataPlane.ledger.views,
       servicePorts: dataPlane.servicePorts(),
-      affinity: { entries: affinityEntries, evictions: affinity.evictions() },
+      affinity: dataPlane.affinity(),
       recordsDropped: dataPlane.sessionLog.dropped(),
       sessions: engine.sessions(),
     }),
@@ -182,15 +179,4 @@ async function prepareOr({ config, sources }: ProxyOptions, clock: Clock): Promi
     await Promise.all(sources.map((source) => source[Symbol.asyncDispose]()))
     throw error
   }
-}
-
-function sweepAffinity(table: AffinityTable, dataPlane: DataPlane, clock: Clock): number {
-  const timeouts = new Map<number, number>()
-  for (const { input, ports } of dataPlane.snapshot?.services.values() ?? []) {
-    for (const key of ports.keys()) {
-      const slot = dataPlane.ledger.knownServiceSlot(key)
-      if (slot !== undefined) timeouts.set(slot, input.value.affinityTimeoutMs ?? 0)
-    }
-  }
-  return table.sweep(clock.now(), (slot) => timeouts.get(slot) ?? 0)
 }

@@ -58,7 +58,7 @@ describe('affinity table', () => {
     table.remember(1, client(1), 7, 1_000, TIMEOUT_MS)
     expect(table.find(1, client(1), 999, TIMEOUT_MS)).toBe(7)
     expect(table.remember(1, client(1), 8, 998, TIMEOUT_MS)).toBe(7)
-    expect(table.sweep(997, () => TIMEOUT_MS)).toBe(1)
+    expect(table.sweep(997, { timeoutOf: () => TIMEOUT_MS, isLive: () => true })).toBe(1)
   })
 
   it('applies a changed timeout to records it already holds', () => {
@@ -102,9 +102,18 @@ describe('affinity table', () => {
     const table = new AffinityTable(buffer(1024))
     table.remember(1, client(1), 7, 0, TIMEOUT_MS)
     table.remember(1, client(2), 8, TIMEOUT_MS - 1, TIMEOUT_MS)
-    expect(table.sweep(TIMEOUT_MS, () => TIMEOUT_MS)).toBe(1)
+    expect(table.sweep(TIMEOUT_MS, { timeoutOf: () => TIMEOUT_MS, isLive: () => true })).toBe(1)
     expect(table.find(1, client(1), 0, TIMEOUT_MS)).toBe(NO_ENDPOINT)
     expect(table.find(1, client(2), TIMEOUT_MS, TIMEOUT_MS)).toBe(8)
+  })
+
+  it("drops what names an endpoint that is nobody's when it is swept", () => {
+    const table = new AffinityTable(buffer(1024))
+    table.remember(1, client(1), 7, 0, TIMEOUT_MS)
+    table.remember(1, client(2), 8, 0, TIMEOUT_MS)
+    expect(table.sweep(1, { timeoutOf: () => TIMEOUT_MS, isLive: (slot) => slot === 8 })).toBe(1)
+    expect(table.find(1, client(1), 1, TIMEOUT_MS)).toBe(NO_ENDPOINT)
+    expect(table.find(1, client(2), 1, TIMEOUT_MS)).toBe(8)
   })
 
   // Case 36.

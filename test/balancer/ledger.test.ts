@@ -47,6 +47,7 @@ function countOfService(ledger: Ledger, slot: number, change: number, row = 0): 
 function reclaimFully(ledger: Ledger, revision: number): void {
   ledger.reclaim(revision)
   ledger.reclaim(revision)
+  ledger.reuse()
 }
 
 describe('ledger', () => {

@@ -196,7 +196,7 @@ describe('sessions of an endpoint that left', () => {
   })
 
   it('are not cut for the deadline of another endpoint that had their slot before', async () => {
-    const world = createPolicyWorld({ endpointSlots: 2 })
+    const world = createPolicyWorld({ endpointSlots: 1 })
     const keep = [aService('kept', { clusterIP: '10.0.0.2' }), aSlice('kept', ['10.1.0.9'])]
     await world.apply(removing('drain=30s'), slice('10.1.0.1'))
     const first = world.connect(WEB, A)
