@@ -23,23 +23,28 @@ export function wasTried(tried: readonly Tried[], slot: number): boolean {
   return false
 }
 
-/** The position to try again when every endpoint was tried: those that timed out, in the order in which they were last
- *  tried; then those that refused, once more each. -1 when nothing is worth another attempt. */
+/** The position to try again when every endpoint was tried, in rounds: those tried least often come first, among them
+ *  those that timed out, in the order in which they were last tried, before those that refused. Who refused twice is not
+ *  asked again. -1 when nobody is left. */
 export function pickAgain(endpoints: readonly RouteEndpoint[], tried: readonly Tried[]): number {
+  const length = tried.length
   let choice = -1
   let choiceRank = Number.POSITIVE_INFINITY
   for (let position = 0; position < endpoints.length; position++) {
     const slot = (endpoints[position] as RouteEndpoint).slot
     let last = -1
+    let tries = 0
     let refusals = 0
-    for (let n = 0; n < tried.length; n++) {
+    for (let n = 0; n < length; n++) {
       const attempt = tried[n] as Tried
       if (attempt.lease !== slot) continue
       last = n
+      tries++
       if (attempt.end === 'connect-refused') refusals++
     }
     if (last < 0 || refusals > 1) continue
-    const rank = (tried[last] as Tried).end === 'connect-timeout' ? last : tried.length + last
+    const refused = (tried[last] as Tried).end === 'connect-refused'
+    const rank = (2 * tries + (refused ? 1 : 0)) * length + last
     if (rank < choiceRank) {
       choiceRank = rank
       choice = position

@@ -12,18 +12,26 @@ export class ProblemLog {
   }
 
   update(problems: readonly Problem[], notes: readonly string[]): void {
-    const now = new Map(problems.map((problem) => [showProblem(problem), problem]))
-    for (const [text, problem] of now) {
-      if (this.#problems.has(text)) continue
+    const now = new Map(problems.map((problem) => [identity(problem), problem]))
+    for (const [id, problem] of now) {
+      if (this.#problems.has(id)) continue
+      const text = showProblem(problem)
       const fields = { key: problem.object || problem.place, code: problem.code }
       if (problem.severity === 'error') this.#logger.error('object.problem', text, fields)
       else this.#logger.warn('object.problem', text, fields)
     }
-    for (const [text, problem] of this.#problems) {
-      if (!now.has(text)) this.#logger.info('object.resolved', text, { key: problem.object || problem.place, code: problem.code })
+    for (const [id, problem] of this.#problems) {
+      if (now.has(id)) continue
+      const fields = { key: problem.object || problem.place, code: problem.code }
+      this.#logger.info('object.resolved', showProblem(problem), fields)
     }
     for (const note of notes) if (!this.#notes.has(note)) this.#logger.info('object.note', note)
     this.#problems = now
     this.#notes = new Set(notes)
   }
+}
+
+/** What makes a problem the same one as before: everything but its line, which moves when text is put above it. */
+function identity(problem: Problem): string {
+  return showProblem({ ...problem, place: problem.place.replace(/:\d+(:\d+)?$/, '') })
 }

@@ -54,7 +54,12 @@ describe('trying again, when every endpoint was tried', () => {
 
   it('goes by what happened last to an endpoint', () => {
     expect(pickAgain(endpoints.slice(0, 2), tried('0t 1t 0r'))).toBe(1)
-    expect(pickAgain(endpoints.slice(0, 2), tried('0r 1r 0t'))).toBe(0)
+    expect(pickAgain(endpoints.slice(0, 2), tried('0r 1r 0t'))).toBe(1)
+    expect(pickAgain(endpoints.slice(0, 2), tried('0r 1r 0t 1t'))).toBe(0)
+  })
+
+  it('gives one that refused its second attempt before another has a third', () => {
+    expect(play('tr', 6)).toBe('0t 1r 0t 1r 0t 0t')
   })
 
   it('passes over endpoints that left meanwhile', () => {

@@ -233,8 +233,8 @@ describe('an attempt that fails', () => {
     const world = createWorld()
     world.set({ connectMs: [1, 1, 1, 1, 1, 1] })
     const session = world.connect(A, (endpoint) => (endpoint.startsWith('10.1.0.2:') ? 'refused' : 'timeout'))
-    expect(session.failed.map(short)).toEqual(['1 timeout', '2 refused', '3 timeout', '1 timeout', '3 timeout', '1 timeout'])
-    expect(session.outcome).toBe('connect-timeout')
+    expect(session.failed.map(short)).toEqual(['1 timeout', '2 refused', '3 timeout', '1 timeout', '3 timeout', '2 refused'])
+    expect(session.outcome).toBe('connect-refused')
   })
 
   it('goes to an endpoint that came meanwhile, and not to one that left', () => {
