@@ -57,6 +57,22 @@ describe('documentation', () => {
     expect(names('docs/errors.md', /^E_/)).toEqual([...new Set(codes)])
   })
 
+  it('lists no log event that is never logged', () => {
+    const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('log-events.ts'))
+      .map((name) => read(`src/${name}`))
+      .join('')
+    expect(Object.keys(LOG_EVENTS).filter((event) => !sources.includes(`'${event}'`))).toEqual([])
+  })
+
+  it('lists no error code that is never used', () => {
+    const sources = readdirSync(join(ROOT, 'src'), { recursive: true, encoding: 'utf8' })
+      .filter((name) => name.endsWith('.ts') && !name.endsWith('lib/errors.ts'))
+      .map((name) => read(`src/${name}`))
+      .join('')
+    expect(names('docs/errors.md', /^E_/).filter((code) => !sources.includes(`'${code}'`))).toEqual([])
+  })
+
   it('lists every metric, and no other', () => {
     expect(names('docs/metrics.md', /^(?:portald|kubeproxy)_/)).toEqual(Object.keys(METRICS))
   })

@@ -51,7 +51,7 @@ export interface SweepRules {
 
 /** Which endpoint a client went to last, per Service port: sliding age, bounded size, in shared memory, without locks.
  *
- *  A bucketed hash table. A thread claims a free entry by putting the key's fingerprint into STATE with one
+ *  A bucketed hash table. A thread claims a free entry by putting the key's fingerprint into its state with one
  *  compare-and-swap, writes the key, looks whether another thread claimed the same key meanwhile, and publishes by
  *  storing the endpoint. Of two open claims for one key the later entry gives way; a published one always stands. So
  *  two threads never send one client to two endpoints. A full bucket evicts its longest unused entry. */

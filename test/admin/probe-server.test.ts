@@ -1,7 +1,7 @@
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { answerProbe, type ProbeState } from '../../src/admin/probe-answers.ts'
+import { answerProbe, type ProbeState } from '../../src/health/probe-answers.ts'
 import {
   openProbeServers,
   type ProbeServers,

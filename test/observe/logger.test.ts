@@ -36,7 +36,7 @@ describe('logger', () => {
 
   it('leaves out what is below its level', () => {
     const { logger, lines } = captured('info')
-    logger.debug('session.ended', 'a session ended')
+    logger.debug('snapshot.applied', 'a session ended')
     logger.warn('listener.failed', 'cannot listen')
     expect(lines.map((line) => line['level'])).toEqual(['warn'])
   })
@@ -57,8 +57,8 @@ describe('logger', () => {
 
   it('shows the stack of an error nobody foresaw', () => {
     const { logger, lines } = captured()
-    logger.error('session.internal', 'a session failed', { error: new TypeError('x is undefined') })
-    logger.error('session.internal', 'a session failed', { error: new ProxyError('E_INTERNAL', 'bug', 'lease ended twice') })
+    logger.error('snapshot.failed', 'a session failed', { error: new TypeError('x is undefined') })
+    logger.error('snapshot.failed', 'a session failed', { error: new ProxyError('E_INTERNAL', 'bug', 'lease ended twice') })
     expect(lines.map((line) => String(line['stack']).includes('logger.test.ts'))).toEqual([true, true])
   })
 
@@ -71,8 +71,8 @@ describe('logger', () => {
 
   it('says nothing when silent', () => {
     const { logger, lines } = captured('silent')
-    logger.error('proxy.failed', 'no')
-    silentLogger.child({ component: 'x' }).error('proxy.failed', 'no')
+    logger.error('source.failed', 'no')
+    silentLogger.child({ component: 'x' }).error('source.failed', 'no')
     expect(lines).toEqual([])
   })
 
@@ -139,33 +139,33 @@ describe('log damper', () => {
 
   it('writes a repeated line once and its count at the end of the time', () => {
     const { logger, lines, clock } = damped()
-    for (let n = 1; n <= 5; n++) logger.warn('endpoint.failed', 'refused', { key: '10.0.0.1:80/TCP', n })
+    for (let n = 1; n <= 5; n++) logger.warn('listener.failed', 'refused', { key: '10.0.0.1:80/TCP', n })
     expect(lines.map(message)).toEqual(['refused'])
     clock.advance(30_000)
     expect(lines.map(message)).toEqual(['refused', 'refused (4 more within 30 s)'])
-    expect(lines[1]).toMatchObject({ level: 'warn', event: 'endpoint.failed', key: '10.0.0.1:80/TCP', again: 4, n: 5 })
+    expect(lines[1]).toMatchObject({ level: 'warn', event: 'listener.failed', key: '10.0.0.1:80/TCP', again: 4, n: 5 })
   })
 
   it('says it every 30 s while it goes on, then forgets it', () => {
     const { logger, lines, clock } = damped()
     for (let second = 0; second < 70; second++) {
-      logger.warn('endpoint.failed', 'refused', { key: 'a' })
+      logger.warn('listener.failed', 'refused', { key: 'a' })
       clock.advance(1000)
     }
     expect(lines.map((line) => line['again'])).toEqual([undefined, 29, 30])
     clock.advance(60_000)
     expect(clock.pending).toBe(0)
-    logger.warn('endpoint.failed', 'refused', { key: 'a' })
+    logger.warn('listener.failed', 'refused', { key: 'a' })
     expect(lines.at(-1)).not.toHaveProperty('again')
   })
 
   it('tells lines of other keys, events, messages and components apart', () => {
     const { logger, lines } = damped()
-    logger.warn('endpoint.failed', 'refused', { key: 'a' })
-    logger.warn('endpoint.failed', 'refused', { key: 'b' })
-    logger.warn('endpoint.failed', 'timed out', { key: 'a' })
     logger.warn('listener.failed', 'refused', { key: 'a' })
-    logger.child({ component: 'pool' }).warn('endpoint.failed', 'refused', { key: 'a' })
+    logger.warn('listener.failed', 'refused', { key: 'b' })
+    logger.warn('listener.failed', 'timed out', { key: 'a' })
+    logger.warn('probe.failed', 'refused', { key: 'a' })
+    logger.child({ component: 'pool' }).warn('listener.failed', 'refused', { key: 'a' })
     expect(lines).toHaveLength(5)
   })
 
