@@ -24,6 +24,7 @@ export const LOG_EVENTS = {
   'listener.closed': 'a socket is gone',
   'endpoint.removed': 'an endpoint left while sessions ran to it',
   'worker.died': 'a thread that runs sessions ended by itself; its sessions are lost, another takes its place',
+  'session.failed': 'an error of ours ended one session (`internal`); nothing else is touched',
   'ledger.full': 'no slot is left to count a Service port or endpoint; it is left out',
   'log.lost': 'lines of this log were lost because nobody read stderr, or its disk was full',
   'access-log.opened': 'the access log is written to this destination',

@@ -31,6 +31,8 @@ export interface PreparedEngine extends AsyncDisposable {
   readonly descriptors: number
   /** Calls `tell` whenever a thread that runs sessions has died and will be replaced. */
   onDeath(tell: (row: number, reason: string) => void): void
+  /** Calls `tell` whenever an error of ours ended one session. */
+  onFault(tell: (row: number, reason: string) => void): void
 }
 
 /** Chooses the engine that was asked for, or the best one that works here. `workers` undefined: as many as there are
@@ -59,6 +61,7 @@ export function prepareEngine(
   const shared = createSharedState({ rows: plan.workers })
   const descriptors = Math.max(descriptorLimit() - RESERVED_DESCRIPTORS, RESERVED_DESCRIPTORS)
   let tellDeath = (_row: number, _reason: string): void => {}
+  let tellFault = tellDeath
   const engine = plan.libc
     ? openNativeEngine({
         libc: plan.libc,
@@ -66,8 +69,10 @@ export function prepareEngine(
         workers: plan.workers,
         workerUrl: WORKER_URL,
         descriptors,
-        after: (delayMs, run) => void clock.after(delayMs, run),
+        clock,
+        createPolicy: (row) => new RouteSessionPolicy(shared, row, clock),
         onDeath: (row, reason) => tellDeath(row, reason),
+        onFault: (row, reason) => tellFault(row, reason),
       })
     : openNodeEngine({ policy: new RouteSessionPolicy(shared, 0, clock), descriptors, clock })
   return {
@@ -77,6 +82,9 @@ export function prepareEngine(
     descriptors,
     onDeath(tell) {
       tellDeath = tell
+    },
+    onFault(tell) {
+      tellFault = tell
     },
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   }

@@ -86,6 +86,9 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       reason,
     }),
   )
+  prepared.onFault((row, reason) =>
+    logger.error('session.failed', 'an error of ours ended a session; please report it', { key: `worker ${row}`, reason }),
+  )
 
   const dataPlane = new DataPlane({
     engine,

@@ -1,13 +1,13 @@
 import { createServer } from 'node:http'
 import { type AddressInfo, connect } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { answerProbe, type ProbeState } from '../../src/health/probe-answers.ts'
 import {
   openProbeServers,
   type ProbeServers,
   type ProbeServersOptions,
   parseListenAddress,
 } from '../../src/admin/probe-server.ts'
+import { answerProbe, type ProbeState } from '../../src/health/probe-answers.ts'
 import { manualClock } from '../../src/lib/clock.ts'
 import { createLogger } from '../../src/observe/logger.ts'
 

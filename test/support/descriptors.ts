@@ -9,7 +9,7 @@ export function openDescriptors(): number {
 export function takeDescriptors(but: number): Disposable {
   const taken: number[] = []
   try {
-    for (;;) taken.push(openSync('/dev/null'))
+    for (;;) taken.push(openSync('/dev/null', 'r'))
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code !== 'EMFILE') throw error
   }

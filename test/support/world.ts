@@ -36,11 +36,15 @@ export interface WorldOptions {
 /** Threads of the native engine: two find more than one. */
 const WORKERS = 2
 /** What no test may cause unless it says so. */
-const FAULTS: readonly LogEvent[] = ['snapshot.failed', 'worker.died', 'ledger.full', 'source.failed', 'session.internal']
+const FAULTS: readonly LogEvent[] = ['snapshot.failed', 'worker.died', 'ledger.full', 'source.failed', 'snapshot.failed']
 
 /** Declares the same tests for each engine. One that cannot run here is skipped, and says why. `network` is the suite's
  *  own: the first three numbers of its addresses. */
-export function describeOnEngines(behaviour: string, network: string, define: (open: OpenWorld, engine: EngineName) => void): void {
+export function describeOnEngines(
+  behaviour: string,
+  network: string,
+  define: (open: OpenWorld, engine: EngineName) => void,
+): void {
   for (const engine of ['node', 'native'] as const) {
     const loaded = engine === 'native' ? loadLibc() : undefined
     const missing = loaded && !loaded.libc ? loaded.reason : undefined

@@ -3,6 +3,7 @@ import type { Calls } from '../../lib/libc/calls.ts'
 import { MSG_DONTWAIT, MSG_NOSIGNAL, UDP_MAX_SEGMENTS } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
 import { IoVectors, MessageBatch } from '../../lib/libc/message-batch.ts'
+import { MOST_INTERRUPTIONS } from './call-errors.ts'
 
 /** Datagrams received or sent in one call. */
 export const BATCH = 64
@@ -11,6 +12,8 @@ export const SLOT_BYTES = 65_536
 /** The kernel cuts runs of at most this many bytes. */
 const LONGEST_RUN_BYTES = 65_000
 const FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL
+/** Larger than any datagram. */
+const ANY_BYTES = 65_536
 
 /** Arena bytes that a batch needs. */
 export const BATCH_ARENA_BYTES = BATCH * (SLOT_BYTES + 2 * 256) + 65_536
@@ -18,6 +21,8 @@ export const BATCH_ARENA_BYTES = BATCH * (SLOT_BYTES + 2 * 256) + 65_536
 /** Received datagrams in slots, and messages made of them: runs of equal size of one peer go out as one message that the
  *  kernel cuts again. One is used for all sockets of a worker. */
 export class DatagramBatch {
+  /** Why the last {@link receive} failed. */
+  receiveError = 0
   readonly received: MessageBatch
   readonly #sending: MessageBatch
   readonly #vectors: IoVectors
@@ -37,7 +42,8 @@ export class DatagramBatch {
   /** The message that may still grow: bytes in it and the size of its datagrams; 0: none. */
   #runSize = 0
   #runBytes = 0
-  #gso = true
+  /** Datagrams up to this size are joined to runs: longer ones do not fit through some path, or the kernel cannot cut. */
+  #longestCut = ANY_BYTES
 
   constructor(arena: Arena, calls: Calls, errno: Int32Array) {
     this.#calls = calls
@@ -54,10 +60,11 @@ export class DatagramBatch {
     }
   }
 
-  /** Receives into slots `from` on, at most `most`; returns how many, or -1 with errno. */
-  receive(fd: number, from: number, most: number): number {
-    const count = this.#calls.recvmmsg(fd, this.received.address(from), most, MSG_DONTWAIT, 0)
-    for (let slot = from; slot < from + count; slot++) {
+  /** Receives into the first `most` slots; returns how many, or -1 with {@link receiveError}. */
+  receive(fd: number, most: number): number {
+    const count = this.#calls.recvmmsg(fd, this.received.address(0), most, MSG_DONTWAIT, 0)
+    if (count < 0) this.receiveError = this.#errno[0] as number
+    for (let slot = 0; slot < count; slot++) {
       const length = this.received.length(slot)
       const segment = this.received.segmentSize(slot)
       this.#lengths[slot] = length
@@ -83,16 +90,6 @@ export class DatagramBatch {
     this.#messages = 0
     this.#vectorCount = 0
     this.#runSize = 0
-  }
-
-  /** What is added next goes to somebody else: no run goes on. */
-  endRun(): void {
-    this.#runSize = 0
-  }
-
-  /** Messages that wait to be sent. */
-  get waiting(): number {
-    return this.#messages
   }
 
   /** Adds a slot's datagrams, to the socket address at `nameOffset` in the arena (`nameBytes` 0: to whom the socket is
@@ -133,6 +130,7 @@ export class DatagramBatch {
    *  take is dropped, as a network would. */
   send(fd: number): number {
     let done = 0
+    let interrupted = 0
     while (done < this.#messages) {
       const sent = this.#calls.sendmmsg(fd, this.#sending.address(done), this.#messages - done, FLAGS)
       if (sent > 0) {
@@ -140,12 +138,12 @@ export class DatagramBatch {
         continue
       }
       const error = this.#errno[0] as number
-      if (error === ERRNO.EINTR) continue
-      if (error === ERRNO.ECONNREFUSED || error === ERRNO.EHOSTUNREACH || error === ERRNO.ENETUNREACH) return error
-      if (error === ERRNO.EAGAIN || error === ERRNO.ENOBUFS) return 0
+      if (error === ERRNO.EINTR && ++interrupted <= MOST_INTERRUPTIONS) continue
+      if (isUnreachable(error)) return error
+      if (error === ERRNO.EAGAIN || error === ERRNO.ENOBUFS || error === ERRNO.ENOMEM) return 0
       if (this.#cuts[done] !== 0 && (error === ERRNO.EINVAL || error === ERRNO.EMSGSIZE || error === ERRNO.EIO)) {
-        this.#gso = false
-        this.#sendSingly(fd, done)
+        const unreachable = this.#sendSingly(fd, done, error)
+        if (unreachable !== 0) return unreachable
       }
       done++
     }
@@ -153,24 +151,44 @@ export class DatagramBatch {
   }
 
   #extendsRun(bytes: number, segment: number): boolean {
-    if (!this.#gso || this.#runSize === 0 || segment !== 0 || bytes === 0 || bytes > this.#runSize) return false
+    if (this.#runSize === 0 || this.#runSize > this.#longestCut) return false
+    if (segment !== 0 || bytes === 0 || bytes > this.#runSize) return false
     return this.#runBytes + bytes <= LONGEST_RUN_BYTES && (this.#counts[this.#messages - 1] as number) < UDP_MAX_SEGMENTS
   }
 
-  /** Sends the datagrams of one message each by itself: the kernel, or the way they take, cannot cut. */
-  #sendSingly(fd: number, message: number): void {
+  /** Sends the datagrams of one message each by itself: the kernel, or the way they take, cannot cut them so. */
+  #sendSingly(fd: number, message: number, why: number): number {
     const first = this.#firsts[message] as number
-    const last = first + (this.#counts[message] as number)
+    const count = this.#counts[message] as number
+    // A run of our own making is not made again: datagrams of that size do not fit, or none can be cut at all.
+    if (count > 1) this.#longestCut = why === ERRNO.EIO ? 0 : Math.min(this.#longestCut, (this.#cuts[message] as number) - 1)
     this.#sending.clearControl(message)
-    for (let vector = first; vector < last; vector++) {
+    for (let vector = first; vector < first + count; vector++) {
       const slot = this.#slots[vector] as number
-      const cut = (this.#segments[slot] as number) || (this.#lengths[slot] as number)
-      for (let at = 0; at < (this.#lengths[slot] as number); at += cut) {
-        const offset = this.#data + slot * SLOT_BYTES + at
-        this.#vectors.set(vector, offset, Math.min(cut, (this.#lengths[slot] as number) - at))
+      const length = this.#lengths[slot] as number
+      const cut = (this.#segments[slot] as number) || length
+      for (let at = 0; at < length; at += cut) {
+        this.#vectors.set(vector, this.#data + slot * SLOT_BYTES + at, Math.min(cut, length - at))
         this.#sending.setVectors(message, this.#vectors.offset(vector), 1)
-        this.#calls.sendmsg(fd, this.#sending.address(message), FLAGS)
+        if (this.#calls.sendmsg(fd, this.#sending.address(message), FLAGS) >= 0) continue
+        const error = this.#errno[0] as number
+        if (isUnreachable(error)) return error
       }
     }
+    return 0
+  }
+}
+
+/** Nobody is there, or there is no way there. */
+function isUnreachable(error: number): boolean {
+  switch (error) {
+    case ERRNO.ECONNREFUSED:
+    case ERRNO.EHOSTUNREACH:
+    case ERRNO.ENETUNREACH:
+    case ERRNO.EHOSTDOWN:
+    case ERRNO.ENETDOWN:
+      return true
+    default:
+      return false
   }
 }

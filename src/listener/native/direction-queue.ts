@@ -18,6 +18,13 @@ export class DirectionQueue {
     return this.#generations[position] as number
   }
 
+  /** Drops the first `count`. */
+  shift(count: number): void {
+    this.#directions.copyWithin(0, count, this.length)
+    this.#generations.copyWithin(0, count, this.length)
+    this.length -= count
+  }
+
   #grow(): void {
     const directions = new Int32Array(2 * this.#directions.length)
     directions.set(this.#directions)

@@ -1,22 +1,27 @@
-import { openArena } from '../../lib/libc/arena.ts'
-import { SHUT_RD } from '../../lib/libc/constants.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { type Arena, openArena } from '../../lib/libc/arena.ts'
+import { SHUT_RD, SO_REUSEADDR, SOL_SOCKET } from '../../lib/libc/constants.ts'
 import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
+import { OptionValues } from '../../lib/libc/option-values.ts'
 import { openSockets, type ReusePort, type Sockets } from '../../lib/libc/sockets.ts'
 import { fillClientAddress } from '../../model/address.ts'
 import type { PublishedRoute, RouteDelta } from '../../model/delta.ts'
 import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import { bindFailure } from '../bind-failure.ts'
-import type { Capability, Engine, ListenerSpec, ListenerStatus, SessionFilter } from '../listener.ts'
-import { WorkerHandle, type WorkerSettings } from './worker-handle.ts'
+import type { Capability, Engine, ListenerSpec, ListenerStatus, SessionFilter, SessionPolicy } from '../listener.ts'
+import { WorkerCrew } from './worker-crew.ts'
+import type { WorkerHandle } from './worker-handle.ts'
 
 /** Connections the kernel may hold for us; the system's own limit may be lower. */
 const BACKLOG = 16_384
 /** What the kernel may hold of datagrams for us, if it lets us ask for so much. */
 const UDP_BUFFER_BYTES = 8 * 1024 * 1024
-/** A worker that died is replaced this much later, so that one that cannot live does not burn a core. */
-const REVIVE_AFTER_MS = 100
+/** Listening sockets take at most one descriptor in so many, each worker having its own. */
+const LISTENER_SHARE = 4
+/** What sessions have at least, however many listeners there are. */
+const LEAST_FOR_SESSIONS = 2
 
 export interface NativeEngineOptions {
   readonly libc: Libc
@@ -24,12 +29,15 @@ export interface NativeEngineOptions {
   readonly workers: number
   /** The entry of a worker. */
   readonly workerUrl: URL
-  /** Descriptors that sessions may hold, all workers together. */
+  /** Descriptors that listeners and sessions may hold, all workers together. */
   readonly descriptors: number
-  /** Calls `run` after a while; does not keep the process alive. */
-  readonly after: (delayMs: number, run: () => void) => void
+  readonly clock: Clock
+  /** A policy for a worker's row: what counts the sessions of a worker that died. */
+  readonly createPolicy: (row: number) => SessionPolicy
   /** Told when a worker died and will be replaced. */
   readonly onDeath: (row: number, reason: string) => void
+  /** Told of an error of ours that ended one session of a worker. */
+  readonly onFault: (row: number, reason: string) => void
 }
 
 /** A listener and its descriptors: one a worker, or one that all share. */
@@ -51,30 +59,41 @@ class NativeEngine implements Engine {
   readonly protocols = new Set(['TCP', 'UDP'] as const)
   readonly can: ReadonlySet<Capability> = new Set(['exact-reset', 'pause-accept', 'keep-parked-address'])
   readonly #options: NativeEngineOptions
-  readonly #settings: WorkerSettings
+  readonly #arena: Arena
   readonly #sockets: Sockets
-  readonly #workers: WorkerHandle[]
-  readonly #lives: number[]
+  readonly #crew: WorkerCrew
   readonly #listeners = new Map<number, Opened>()
   /** Every route in force: what a worker that takes another's place is told. */
   readonly #routes = new Map<number, PublishedRoute>()
-  readonly #onExit = () => this.#stopWorkers()
+  readonly #onExit = () => this.#crew.dismiss()
+  /** Descriptors of listeners. */
+  #held = 0
   #revision = 0
+  #draining = false
   #disposed = false
 
   constructor(options: NativeEngineOptions) {
-    const { libc, shared, workers, workerUrl, descriptors } = options
+    const { libc, shared, clock, workers, workerUrl, onDeath, onFault } = options
     this.#options = options
     this.#sockets = openSockets(libc)
-    this.#settings = {
-      libc,
-      arena: openArena(libc, 65_536),
-      shared,
-      url: workerUrl,
-      descriptors: Math.floor(descriptors / workers),
+    this.#arena = openArena(libc, 4096)
+    const one = this.#arena.allocate(8)
+    this.#arena.u32[one >> 2] = 1
+    const reset = new OptionValues(this.#arena).reset
+    const descriptors = Math.floor(options.descriptors / workers)
+    const settings = { libc, one: this.#arena.addressOf(one), reset, shared, clock, url: workerUrl, descriptors, onFault }
+    try {
+      this.#crew = new WorkerCrew({
+        settings,
+        workers,
+        policyFor: (row, listeners) => this.#policyFor(row, listeners),
+        onDeath,
+        onRevival: (worker) => this.#instruct(worker),
+      })
+    } catch (error) {
+      this.#freeMemory()
+      throw error
     }
-    this.#lives = Array.from({ length: workers }, () => 0)
-    this.#workers = this.#lives.map((_, row) => this.#startWorker(row))
     // Node cannot end a thread that sits in a foreign call: whatever ends the process wakes the workers first.
     process.on('exit', this.#onExit)
   }
@@ -87,7 +106,8 @@ class NativeEngine implements Engine {
     if (failure) return failure
     opened.listening = true
     this.#listeners.set(spec.id, opened)
-    await Promise.all(this.#workers.map((worker) => this.#hand(worker, opened)))
+    this.#shareDescriptors()
+    await Promise.all(this.#crew.workers.map((worker) => this.#hand(worker, opened)))
     return { state: 'listening', address: spec.address }
   }
 
@@ -97,8 +117,7 @@ class NativeEngine implements Engine {
     opened.listening = false
     await this.#takeBack(opened, 'keep', 'no-endpoint')
     if (opened.spec.protocol === 'UDP') this.#closeAll(opened)
-    // The descriptor stays bound, so nobody else gets the address; clients are refused.
-    else for (const fd of opened.fds) this.#options.libc.calls.shutdown(fd, SHUT_RD)
+    else for (const fd of opened.fds) this.#stopListening(fd)
   }
 
   async close(id: number, sessions: 'keep' | 'cut'): Promise<void> {
@@ -110,80 +129,78 @@ class NativeEngine implements Engine {
   }
 
   async drain(): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.ask({ do: 'drain' })))
+    this.#draining = true
+    await this.#crew.ask({ do: 'drain' })
     for (const opened of this.#listeners.values()) if (opened.spec.protocol === 'TCP') this.#closeAll(opened)
-    await Promise.all(this.#workers.map((worker) => worker.ask({ do: 'empty' })))
+    await this.#crew.ask({ do: 'empty' })
+    for (const [id, opened] of this.#listeners) {
+      if (opened.listening) await this.#takeBack(opened, 'keep', 'drained')
+      this.#closeAll(opened)
+      this.#listeners.delete(id)
+    }
   }
 
   async publish(delta: RouteDelta): Promise<void> {
     this.#revision = delta.revision
     for (const listener of delta.remove) this.#routes.delete(listener)
     for (const route of delta.set) this.#routes.set(route.listener, route)
-    await Promise.all(this.#workers.map((worker) => worker.ask({ do: 'publish', delta })))
+    await this.#crew.ask({ do: 'publish', delta })
   }
 
   async cut(filter: SessionFilter, end: SessionEnd): Promise<number> {
-    const answers = await Promise.all(this.#workers.map((worker) => worker.ask({ do: 'cut', filter, end })))
+    const answers = await this.#crew.ask({ do: 'cut', filter, end })
     return answers.reduce((sum, { count }) => sum + count, 0)
   }
 
   sessions(): number {
-    return this.#workers.reduce((sum, worker) => sum + worker.sessions, 0)
+    return this.#crew.workers.reduce((sum, worker) => sum + worker.sessions, 0)
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
     if (this.#disposed) return
     this.#disposed = true
-    this.#stopWorkers()
-    await Promise.all(this.#workers.map((worker) => worker.ended))
+    await this.#crew.end()
     process.off('exit', this.#onExit)
     for (const opened of this.#listeners.values()) this.#closeAll(opened)
     this.#listeners.clear()
-    this.#sockets[Symbol.dispose]()
-    this.#settings.arena[Symbol.dispose]()
+    this.#freeMemory()
   }
 
-  #stopWorkers(): void {
-    for (const worker of this.#workers) worker.stop()
-  }
-
-  #startWorker(row: number): WorkerHandle {
-    const life = this.#lives[row] as number
-    this.#lives[row] = life + 1
-    return new WorkerHandle(this.#settings, row, life, (reason) => {
-      this.#options.onDeath(row, reason)
-      this.#options.after(REVIVE_AFTER_MS, () => this.#revive(row))
-    })
-  }
-
-  /** Puts a new worker in a dead one's place, on the same descriptors. */
-  #revive(row: number): void {
-    if (this.#disposed) return
-    const worker = this.#startWorker(row)
-    this.#workers[row] = worker
+  /** Tells a worker that took a dead one's place what the others know. */
+  #instruct(worker: WorkerHandle): void {
+    this.#shareDescriptors()
     void worker.ask({ do: 'publish', delta: { revision: this.#revision, set: [...this.#routes.values()], remove: [] } })
     for (const opened of this.#listeners.values()) if (opened.listening) void this.#hand(worker, opened)
+  }
+
+  #policyFor(row: number, listeners: ReadonlySet<number>): SessionPolicy {
+    const policy = this.#options.createPolicy(row)
+    const set = [...listeners].map((listener) => this.#routes.get(listener)).filter((route) => route !== undefined)
+    policy.apply({ revision: this.#revision, set, remove: [] })
+    return policy
   }
 
   /** Gives a worker the descriptor it listens on. */
   async #hand(worker: WorkerHandle, { spec, fds, shared }: Opened): Promise<void> {
     const fd = shared ? fds[0] : fds[worker.row]
-    if (fd === undefined || (shared && spec.protocol === 'UDP' && worker.row !== spec.id % this.#workers.length)) return
-    await worker.ask({ do: 'listen', id: spec.id, protocol: spec.protocol, fd, shared })
+    if (fd === undefined || (this.#draining && spec.protocol === 'TCP')) return
+    if (shared && spec.protocol === 'UDP' && worker.row !== spec.id % this.#options.workers) return
+    await worker.ask({ do: 'listen', id: spec.id, protocol: spec.protocol, fd, shared, draining: this.#draining })
   }
 
   async #takeBack({ spec }: Opened, sessions: 'keep' | 'cut', end: SessionEnd): Promise<void> {
-    await Promise.all(this.#workers.map((worker) => worker.ask({ do: 'leave', id: spec.id, sessions, end })))
+    await this.#crew.ask({ do: 'leave', id: spec.id, sessions, end })
   }
 
   /** Opens the listener's sockets: one a worker, all of them before the first is read, because a group that shares an
    *  address must not change afterwards. */
   #bind(opened: Opened): ListenerStatus | undefined {
     const { spec } = opened
+    const { workers } = this.#options
     const address: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
     fillClientAddress(spec.address.ip, spec.address.port, address)
-    const count = this.#hasRoomForGroup() ? this.#workers.length : 1
-    opened.shared = count < this.#workers.length
+    const count = this.#hasRoomForGroup() ? workers : 1
+    opened.shared = count < workers
     for (let n = 0; n < count; n++) {
       const reusePort: ReusePort = count === 1 ? 'none' : n === 0 ? 'first' : 'join'
       const bound =
@@ -195,29 +212,50 @@ class NativeEngine implements Engine {
         return bindFailure(spec, bound.failed.errno, `${bound.failed.call}: ${bound.failed.errno}`)
       }
       opened.fds.push(bound.value.fd)
+      this.#held++
     }
     return undefined
   }
 
-  /** Listening sockets take at most a quarter of the descriptors; beyond that an address has one for all workers. */
-  #hasRoomForGroup(): boolean {
-    const held = [...this.#listeners.values()].reduce((sum, { fds }) => sum + fds.length, 0)
-    return held + this.#workers.length <= this.#options.descriptors / 4
-  }
-
   #listenAgain(opened: Opened): ListenerStatus | undefined {
     const { calls, errno } = this.#options.libc
+    for (const fd of opened.fds) this.#sockets.options.setInt(fd, SOL_SOCKET, SO_REUSEADDR, 1)
     for (const fd of opened.fds) {
       if (calls.listen(fd, BACKLOG) === 0) continue
       const name = errnoName(errno[0] as number)
+      for (const listening of opened.fds) this.#stopListening(listening)
       return bindFailure(opened.spec, name, `listen: ${name}`)
     }
     return undefined
   }
 
+  /** Refuses clients, and keeps the address: not even one who would share it with a socket that does not listen gets it. */
+  #stopListening(fd: number): void {
+    this.#options.libc.calls.shutdown(fd, SHUT_RD)
+    this.#sockets.options.setInt(fd, SOL_SOCKET, SO_REUSEADDR, 0)
+  }
+
   #closeAll(opened: Opened): void {
     for (const fd of opened.fds) this.#options.libc.calls.close(fd)
+    this.#held -= opened.fds.length
     opened.fds = []
     opened.listening = false
+    this.#shareDescriptors()
+  }
+
+  #hasRoomForGroup(): boolean {
+    return this.#held + this.#options.workers <= this.#options.descriptors / LISTENER_SHARE
+  }
+
+  /** Sessions may have what listeners leave. */
+  #shareDescriptors(): void {
+    const { descriptors, workers } = this.#options
+    const each = Math.floor((descriptors - this.#held) / workers)
+    for (const worker of this.#crew.workers) worker.budget(Math.max(each, LEAST_FOR_SESSIONS))
+  }
+
+  #freeMemory(): void {
+    this.#sockets[Symbol.dispose]()
+    this.#arena[Symbol.dispose]()
   }
 }

@@ -6,6 +6,8 @@ import type { WorkerContext } from './worker-context.ts'
 
 /** A server that speaks first gets its handshake's last packet this long after the handshake, at the latest. */
 const ACK_AFTER_MS = 1
+/** So many that are done with are dropped from the queue, which under load is never empty. */
+const DROP = 1024
 
 /** Holds back the last packet of handshakes with endpoints, so that it travels with the first request; and sends it by
  *  itself, soon after, to servers that nothing is said to. */
@@ -40,7 +42,10 @@ export class HandshakeAcks {
     const { flags, generations } = this.#table
     while (this.#head < queue.length) {
       const waitMs = (this.#atMs[this.#head] as number) - nowMs
-      if (waitMs > 0) return Math.ceil(waitMs)
+      if (waitMs > 0) {
+        this.#drop()
+        return Math.ceil(waitMs)
+      }
       const endpoint = queue.direction(this.#head)
       const generation = queue.generation(this.#head++)
       if (generations[endpoint] !== generation || (flags[endpoint] as number) & (GONE | SENT_ONCE)) continue
@@ -50,5 +55,12 @@ export class HandshakeAcks {
     queue.length = 0
     this.#head = 0
     return -1
+  }
+
+  #drop(): void {
+    if (this.#head < DROP || 2 * this.#head < this.#queue.length) return
+    this.#queue.shift(this.#head)
+    this.#atMs.splice(0, this.#head)
+    this.#head = 0
   }
 }

@@ -1,28 +1,21 @@
 import type { MessagePort } from 'node:worker_threads'
 import { receiveMessageOnPort } from 'node:worker_threads'
 import { type Clock, systemClock } from '../../lib/clock.ts'
-import {
-  EPOLL_CTL_DEL,
-  EPOLLEXCLUSIVE,
-  EPOLLIN,
-  SO_LINGER,
-  SOCK_CLOEXEC,
-  SOCK_NONBLOCK,
-  SOL_SOCKET,
-} from '../../lib/libc/constants.ts'
-import { ERRNO } from '../../lib/libc/errno.ts'
+import { messageOf, ProxyError } from '../../lib/errors.ts'
+import { EPOLLIN } from '../../lib/libc/constants.ts'
+import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
-import { LINGER_BYTES } from '../../lib/libc/option-values.ts'
-import { SOCKET_ADDRESS_BYTES } from '../../lib/libc/socket-address.ts'
-import type { ClientAddress } from '../../model/session.ts'
 import type { SessionPolicy } from '../listener.ts'
-import { EndpointAddresses, readPeer } from './endpoint-addresses.ts'
-import { SESSIONS_WORD, STOP_WORD, type WorkerAnswer, type WorkerRequest, type WorkerStart } from './messages.ts'
-import { MutableFacts } from './session-facts.ts'
+import { EndpointAddresses } from './endpoint-addresses.ts'
+import { BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
+import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
+import { TcpDoors } from './tcp-doors.ts'
 import { TcpSessions } from './tcp-sessions.ts'
-import { rosterBytes, TcpTable } from './tcp-table.ts'
+import { TcpTable } from './tcp-table.ts'
 import { TimerWheel } from './timer-wheel.ts'
-import { type UdpDoor, UdpSessions } from './udp-sessions.ts'
+import { UdpDoors } from './udp-doors.ts'
+import { UdpRelay } from './udp-relay.ts'
+import { UdpSessions } from './udp-sessions.ts'
 import { UdpTable } from './udp-table.ts'
 import {
   INDEX_MASK,
@@ -38,17 +31,10 @@ import {
 
 export type { WorkerStart } from './messages.ts'
 
-const ACCEPT_FLAGS = SOCK_NONBLOCK | SOCK_CLOEXEC
-/** Connections taken from one listener before it is another's turn. */
-const ACCEPTS_PER_TURN = 64
-/** How long accepting pauses when the system has no descriptor, port or memory left. */
-const PAUSE_MS = 100
-
-interface TcpDoor {
-  readonly id: number
-  readonly fd: number
-  readonly shared: boolean
-}
+/** Descriptors that a TCP session takes. */
+const PER_TCP_SESSION = 2
+/** What an eventfd is read in. */
+const WAKE_BYTES = 8
 
 /** One worker's event loop. Between two `epoll_wait`s everything is synchronous; control messages are read when the
  *  eventfd says so, and then Node's own loop gets one turn. */
@@ -58,39 +44,50 @@ export class Loop {
   readonly #context: WorkerContext
   readonly #control: Int32Array<SharedArrayBuffer>
   readonly #tcp: TcpSessions
-  readonly #udp: UdpSessions
+  readonly #tcpDoors: TcpDoors
   readonly #tcpWheel: TimerWheel
+  readonly #udp: UdpSessions
+  readonly #udpDoors: UdpDoors
+  readonly #udpRelay: UdpRelay
   readonly #udpWheel: TimerWheel
   readonly #addresses: EndpointAddresses
-  readonly #tcpDoors = new Map<number, TcpDoor>()
-  readonly #udpDoors = new Map<number, UdpDoor>()
-  readonly #client: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
-  readonly #facts = new MutableFacts()
-  #paused = false
-  #resumeMs = Number.POSITIVE_INFINITY
-  #emptyTicket = -1
+  /** Who waits for the last session to end. */
+  #emptyTickets: number[] = []
   #nextId: number
 
   /** `createPolicy` builds the policy around the loop's clock. */
   constructor(start: WorkerStart, port: MessagePort, libc: Libc, createPolicy: (clock: Clock) => SessionPolicy) {
+    const { estate } = start
     this.#start = start
     this.#port = port
-    this.#control = new Int32Array(start.control)
+    this.#control = estate.control
     this.#nextId = start.idBase
     const clock = new LoopClock(systemClock)
-    const policy = createPolicy(clock)
-    const context = new WorkerContext(libc, policy, clock, () => ++this.#nextId, start.shared.endpointSlots)
+    const context = new WorkerContext({
+      libc,
+      policy: createPolicy(clock),
+      clock,
+      estate,
+      endpointSlots: start.shared.endpointSlots,
+      nextId: () => ++this.#nextId,
+      onFault: (error) => this.#tell({ ticket: 0, fault: messageOf(error) }),
+    })
     this.#context = context
     this.#addresses = new EndpointAddresses(context)
-    this.#tcpWheel = new TimerWheel(start.tcpCapacity, clock.now(), (session) => this.#tcp.due(session))
-    this.#udpWheel = new TimerWheel(start.udpCapacity, clock.now(), (session) => this.#udp.due(session))
-    const ended = () => this.#ended()
-    const tcpTable = new TcpTable(start.tcpCapacity, start.roster)
-    this.#tcp = new TcpSessions(context, tcpTable, this.#tcpWheel, this.#addresses, start.mostPipes, ended)
-    const udpTable = new UdpTable(start.udpCapacity, start.roster, rosterBytes(start.tcpCapacity))
-    const hasRoom = () => this.#descriptorsLeft() >= 1
-    this.#udp = new UdpSessions(context, udpTable, this.#udpWheel, this.#addresses, hasRoom, ended)
-    context.watch(start.wakeFd, EPOLLIN, KIND_WAKE << KIND_SHIFT, 0)
+    const left = () => this.#descriptorsLeft()
+    const counted = () => this.#counted()
+    const tcpTable = new TcpTable(estate.tcp)
+    this.#tcpWheel = new TimerWheel(tcpTable.capacity, clock.now(), (session) => this.#tcp.due(session))
+    this.#tcp = new TcpSessions(context, tcpTable, this.#tcpWheel, this.#addresses, counted)
+    this.#tcpDoors = new TcpDoors(context, this.#tcp, left)
+    const udpTable = new UdpTable(estate.udp)
+    this.#udpWheel = new TimerWheel(udpTable.capacity, clock.now(), (session) => this.#udp.due(session))
+    this.#udpDoors = new UdpDoors(context)
+    this.#udp = new UdpSessions(context, udpTable, this.#udpWheel, this.#addresses, this.#udpDoors, left, counted)
+    this.#udpRelay = new UdpRelay(context, this.#udp, this.#udpDoors)
+    if (!context.watch(start.wakeFd, EPOLLIN, KIND_WAKE << KIND_SHIFT, 0)) {
+      throw new ProxyError('E_ENGINE', 'system', `epoll_ctl: ${errnoName(context.errno[0] as number)}`)
+    }
   }
 
   /** Runs until the stop word is set; resolves then, with nothing left open. */
@@ -101,17 +98,18 @@ export class Loop {
     this.#tcp.cut({}, 'killed')
     this.#udp.cut({}, 'killed')
     this.#tcp[Symbol.dispose]()
-    this.#udp[Symbol.dispose]()
     this.#context[Symbol.dispose]()
   }
 
   /** One round of events. True: control messages were read, Node's loop deserves a turn. */
   #turn(): boolean {
-    const { calls, epoll, events, clock, errno } = this.#context
+    const { calls, epoll, events, clock, errno, copyAddress } = this.#context
     const count = calls.epoll_wait(epoll, events.address, events.capacity, this.#waitMs())
+    const error = count < 0 ? (errno[0] as number) : 0
     const now = clock.tick()
-    if (count < 0 && errno[0] !== ERRNO.EINTR) return true
-    let woken = false
+    if (error !== 0 && error !== ERRNO.EINTR) throw new ProxyError('E_ENGINE', 'system', `epoll_wait: ${errnoName(error)}`)
+    const told = Atomics.load(this.#control, MESSAGE_WORD) !== 0
+    if (told) this.#readControl()
     for (let n = 0; n < count; n++) {
       const token = events.fd(n)
       const index = token & INDEX_MASK
@@ -120,128 +118,62 @@ export class Loop {
           this.#tcp.event(index, events.generation(n), events.mask(n))
           break
         case KIND_UDP:
-          this.#udp.fromEndpoint(index, events.generation(n))
+          this.#udpRelay.fromEndpoint(index, events.generation(n))
           break
         case KIND_TCP_LISTENER:
-          this.#accept(index, ACCEPTS_PER_TURN)
+          this.#tcpDoors.knocked(index)
           break
         case KIND_UDP_LISTENER:
-          this.#udp.fromClients(this.#udpDoors.get(index))
+          this.#udpRelay.fromClients(index)
           break
         default:
-          woken = true
+          // What it was written for has been read already.
+          calls.read(this.#start.wakeFd, copyAddress, WAKE_BYTES)
       }
     }
-    if (this.#tcp.relay.busy) this.#tcp.relay.runQueued()
-    this.#tcp.relay.closeWriteSides()
+    const { relay } = this.#tcp
+    if (relay.busy) relay.runQueued()
     this.#tcpWheel.advance(now)
     this.#udpWheel.advance(now)
-    if (now >= this.#resumeMs) this.#resume()
-    if (woken) this.#readControl()
-    return woken
+    this.#tcpDoors.tick(now)
+    this.#udpDoors.tick(now)
+    // Last, for all of the above may have brought a direction to its end.
+    relay.endings.closeWriteSides()
+    return told
   }
 
   #waitMs(): number {
-    if (this.#tcp.relay.busy || this.#control[STOP_WORD] !== 0) return 0
     const now = this.#context.clock.now()
     let wait = this.#tcp.acks.run(now)
+    if (this.#tcp.relay.busy || this.#control[STOP_WORD] !== 0) return 0
     wait = sooner(wait, this.#tcpWheel.waitMs(now))
     wait = sooner(wait, this.#udpWheel.waitMs(now))
-    return this.#resumeMs === Number.POSITIVE_INFINITY ? wait : sooner(wait, Math.max(0, Math.ceil(this.#resumeMs - now)))
+    wait = sooner(wait, this.#tcpDoors.waitMs(now))
+    return sooner(wait, this.#udpDoors.waitMs(now))
   }
 
-  #accept(id: number, most: number): void {
-    const door = this.#tcpDoors.get(id)
-    if (!door || this.#paused) return
-    const { calls, arena, peerAddress, peerLengthAddress, peerLengthOffset, errno } = this.#context
-    for (let n = 0; n < most; n++) {
-      arena.i32[peerLengthOffset >> 2] = SOCKET_ADDRESS_BYTES
-      const fd = calls.accept4(door.fd, peerAddress, peerLengthAddress, ACCEPT_FLAGS)
-      if (fd < 0) {
-        const error = errno[0]
-        if (error === ERRNO.EAGAIN) return
-        // A client that left again, or a network error on its way in: the next one may be fine.
-        if (error === ERRNO.ECONNABORTED || error === ERRNO.EINTR || error === ERRNO.EPROTO) continue
-        this.#pause(PAUSE_MS)
-        return
-      }
-      readPeer(this.#context, this.#client)
-      if (this.#tcp.begin(fd, id, this.#client)) {
-        Atomics.add(this.#control, SESSIONS_WORD, 1)
-        if (this.#descriptorsLeft() >= 2) continue
-        this.#pause(Number.POSITIVE_INFINITY)
-        return
-      }
-      this.#turnAway(fd, id)
-    }
-  }
-
-  /** Resets a client that there is no room for. */
-  #turnAway(fd: number, listener: number): void {
-    const { calls, values, policy, clock } = this.#context
-    calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, values.reset, LINGER_BYTES)
-    calls.close(fd)
-    const facts = this.#facts
-    facts.id = this.#context.nextId()
-    facts.listener = listener
-    facts.client = this.#client
-    facts.end = 'over-limit'
-    facts.startedMs = clock.now()
-    facts.endedMs = facts.startedMs
-    policy.refused(facts)
-  }
-
-  #ended(): void {
-    Atomics.store(this.#control, SESSIONS_WORD, this.#tcp.table.size + this.#udp.table.size)
-    if (this.#paused && this.#resumeMs === Number.POSITIVE_INFINITY) this.#resume()
-    if (this.#emptyTicket >= 0 && this.#isEmpty()) this.#answerEmpty()
+  /** A session began or ended. */
+  #counted(): void {
+    const sessions = this.#tcp.table.size + this.#udp.table.size
+    Atomics.store(this.#control, SESSIONS_WORD, sessions)
+    this.#tcpDoors.roomMade()
+    if (sessions > 0 || this.#emptyTickets.length === 0) return
+    for (const ticket of this.#emptyTickets.splice(0)) this.#tell({ ticket, count: 0 })
   }
 
   #descriptorsLeft(): number {
-    return this.#start.descriptors - 2 * this.#tcp.table.size - this.#udp.table.size
-  }
-
-  #isEmpty(): boolean {
-    return this.#tcp.table.size + this.#udp.table.size === 0
-  }
-
-  #answerEmpty(): void {
-    const ticket = this.#emptyTicket
-    this.#emptyTicket = -1
-    this.#answer({ ticket, count: 0 })
-  }
-
-  /** Stops accepting: a listener that stays readable would keep the loop spinning. */
-  #pause(forMs: number): void {
-    this.#paused = true
-    this.#resumeMs = this.#context.clock.now() + forMs
-    for (const door of this.#tcpDoors.values()) this.#forget(door.fd)
-  }
-
-  #resume(): void {
-    this.#paused = false
-    this.#resumeMs = Number.POSITIVE_INFINITY
-    for (const door of this.#tcpDoors.values()) this.#watchTcp(door)
-  }
-
-  #watchTcp(door: TcpDoor): void {
-    const mask = door.shared ? EPOLLIN | EPOLLEXCLUSIVE : EPOLLIN
-    this.#context.watch(door.fd, mask, (KIND_TCP_LISTENER << KIND_SHIFT) | door.id, 0)
-  }
-
-  #forget(fd: number): void {
-    const { calls, epoll, change } = this.#context
-    calls.epoll_ctl(epoll, EPOLL_CTL_DEL, fd, change.set(0, 0, 0))
+    const budget = Atomics.load(this.#control, BUDGET_WORD)
+    return budget - PER_TCP_SESSION * this.#tcp.table.size - this.#udp.table.size
   }
 
   #readControl(): void {
-    const { calls, copyAddress } = this.#context
-    calls.read(this.#start.wakeFd, copyAddress, 8)
+    Atomics.store(this.#control, MESSAGE_WORD, 0)
     for (;;) {
       const received = receiveMessageOnPort(this.#port)
-      if (!received) return
+      if (!received) break
       this.#obey(received.message as WorkerRequest)
     }
+    this.#tcpDoors.roomMade()
   }
 
   #obey(request: WorkerRequest): void {
@@ -252,7 +184,8 @@ export class Loop {
         this.#context.policy.apply(request.delta)
         break
       case 'listen':
-        this.#listen(request.id, request.fd, request.protocol, request.shared)
+        if (request.protocol === 'UDP') this.#udpDoors.open(request.id, request.fd, request.draining)
+        else this.#tcpDoors.open(request.id, request.fd, request.shared)
         break
       case 'leave':
         this.#leave(request)
@@ -262,54 +195,28 @@ export class Loop {
         if (request.filter.protocol !== 'TCP') count += this.#udp.cut(request.filter, request.end)
         break
       case 'drain':
-        this.#drain()
+        this.#tcpDoors.drain()
+        this.#udpDoors.drain()
         break
       case 'empty':
-        this.#emptyTicket = request.ticket
-        if (this.#isEmpty()) this.#answerEmpty()
+        this.#emptyTickets.push(request.ticket)
+        this.#counted()
         return
     }
-    this.#answer({ ticket: request.ticket, count })
+    this.#tell({ ticket: request.ticket, count })
   }
 
-  #listen(id: number, fd: number, protocol: string, shared: boolean): void {
-    if (protocol === 'UDP') {
-      const door: UdpDoor = { id, fd, sessions: new Map(), draining: false }
-      this.#udpDoors.set(id, door)
-      this.#udp.addDoor(door)
-      this.#context.watch(fd, EPOLLIN, (KIND_UDP_LISTENER << KIND_SHIFT) | id, 0)
-      return
-    }
-    const door = { id, fd, shared }
-    this.#tcpDoors.set(id, door)
-    if (!this.#paused) this.#watchTcp(door)
+  #leave({ id, sessions, end }: WorkerRequest & { do: 'leave' }): void {
+    this.#tcpDoors.close(id)
+    if (sessions === 'cut') this.#tcp.cut({ listeners: [id] }, end)
+    const door = this.#udpDoors.get(id)
+    if (!door) return
+    this.#udp.leave(door, end)
+    this.#udpDoors.close(id)
   }
 
-  #leave(request: WorkerRequest & { do: 'leave' }): void {
-    const tcp = this.#tcpDoors.get(request.id)
-    if (tcp) {
-      this.#tcpDoors.delete(request.id)
-      if (!this.#paused) this.#forget(tcp.fd)
-    }
-    if (request.sessions === 'cut') this.#tcp.cut({ listeners: [request.id] }, request.end)
-    const udp = this.#udpDoors.get(request.id)
-    if (!udp) return
-    this.#udpDoors.delete(request.id)
-    this.#forget(udp.fd)
-    this.#udp.removeDoor(request.id, request.end)
-  }
-
-  #drain(): void {
-    for (const { id, fd } of this.#tcpDoors.values()) {
-      this.#accept(id, Number.POSITIVE_INFINITY)
-      this.#forget(fd)
-    }
-    this.#tcpDoors.clear()
-    for (const door of this.#udpDoors.values()) door.draining = true
-  }
-
-  #answer(answer: WorkerAnswer): void {
-    this.#port.postMessage(answer)
+  #tell(message: WorkerAnswer | WorkerFault): void {
+    this.#port.postMessage(message)
   }
 }
 

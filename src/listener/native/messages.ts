@@ -3,6 +3,7 @@ import type { Protocol } from '../../model/keys.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import type { SessionFilter } from '../listener.ts'
+import type { Estate } from './estate.ts'
 
 /** What main asks of a worker. Every request is answered by its ticket. */
 export type WorkerRequest =
@@ -15,6 +16,8 @@ export type WorkerRequest =
       readonly protocol: Protocol
       readonly fd: number
       readonly shared: boolean
+      /** UDP: takes no new clients. */
+      readonly draining: boolean
     }
   /** Let go of a listener's descriptor. `keep`: its TCP sessions go on. */
   | {
@@ -36,24 +39,19 @@ export interface WorkerAnswer {
   readonly count: number
 }
 
+/** What a worker says unasked: an error of ours ended one session. */
+export interface WorkerFault {
+  readonly ticket: 0
+  readonly fault: string
+}
+
 /** What a worker is started with. */
 export interface WorkerStart {
   readonly row: number
   readonly shared: SharedState
-  /** Descriptors of its sessions, which main closes if it dies; see `tcp-table` and `udp-table`. */
-  readonly roster: SharedArrayBuffer
-  /** How many descriptors its sessions may hold. */
-  readonly descriptors: number
-  readonly tcpCapacity: number
-  readonly udpCapacity: number
-  readonly mostPipes: number
-  /** Word 0 not 0: stop. Word 1: sessions that run now. */
-  readonly control: SharedArrayBuffer
+  readonly estate: Estate
   /** An eventfd that wakes the worker. Main's. */
   readonly wakeFd: number
   /** The first part of its session numbers, so that a worker that takes another's place repeats none. */
   readonly idBase: number
 }
-
-export const STOP_WORD = 0
-export const SESSIONS_WORD = 1

@@ -1,11 +1,11 @@
 import type { Arena } from '../../lib/libc/arena.ts'
 import type { Calls } from '../../lib/libc/calls.ts'
-import { F_SETPIPE_SZ, O_CLOEXEC, O_NONBLOCK } from '../../lib/libc/constants.ts'
+import { F_GETPIPE_SZ, F_SETPIPE_SZ, O_CLOEXEC, O_NONBLOCK } from '../../lib/libc/constants.ts'
 
 /** What a pipe is asked to hold; beyond this nothing is gained, and what a user's pipes may hold in all is finite. */
 const WANTED_BYTES = 262_144
-/** What a pipe holds when the kernel refuses more. */
-const DEFAULT_BYTES = 65_536
+/** What a pipe holds at least, when the kernel neither gives more nor tells. */
+const LEAST_BYTES = 4_096
 const NONE = -1
 
 /** Pipes that bytes are spliced through, without passing through this process. Borrowed for a while by one direction of
@@ -15,8 +15,8 @@ export class PipePool implements Disposable {
   readonly #arena: Arena
   readonly #ends: number
   readonly #most: number
-  readonly #readEnds: Int32Array
-  readonly #writeEnds: Int32Array
+  /** Reading and writing end of every pipe, plus one; 0: none. */
+  readonly #descriptors: Int32Array
   readonly #held: Int32Array
   readonly #sizes: Int32Array
   readonly #idle: Int32Array
@@ -25,14 +25,14 @@ export class PipePool implements Disposable {
   readonly #unused: Int32Array
   #unusedCount: number
 
-  /** `most`: how many pipes there may be at once. */
-  constructor(calls: Calls, arena: Arena, most: number) {
+  /** `descriptors` has two cells for each pipe that there may be at once; descriptors stand there plus one. */
+  constructor(calls: Calls, arena: Arena, descriptors: Int32Array) {
+    const most = descriptors.length / 2
     this.#calls = calls
     this.#arena = arena
     this.#ends = arena.allocate(8)
     this.#most = most
-    this.#readEnds = new Int32Array(most)
-    this.#writeEnds = new Int32Array(most)
+    this.#descriptors = descriptors
     this.#held = new Int32Array(most)
     this.#sizes = new Int32Array(most)
     this.#idle = new Int32Array(most)
@@ -48,10 +48,11 @@ export class PipePool implements Disposable {
     const pipe = this.#unused[--this.#unusedCount] as number
     const readEnd = this.#arena.i32[this.#ends >> 2] as number
     const writeEnd = this.#arena.i32[(this.#ends >> 2) + 1] as number
-    const size = this.#calls.fcntl(writeEnd, F_SETPIPE_SZ, WANTED_BYTES)
-    this.#readEnds[pipe] = readEnd
-    this.#writeEnds[pipe] = writeEnd
-    this.#sizes[pipe] = size > 0 ? size : DEFAULT_BYTES
+    this.#descriptors[2 * pipe] = readEnd + 1
+    this.#descriptors[2 * pipe + 1] = writeEnd + 1
+    let size = this.#calls.fcntl(writeEnd, F_SETPIPE_SZ, WANTED_BYTES)
+    if (size <= 0) size = this.#calls.fcntl(writeEnd, F_GETPIPE_SZ, 0)
+    this.#sizes[pipe] = size > 0 ? size : LEAST_BYTES
     this.#held[pipe] = 0
     this.#open++
     return pipe
@@ -66,11 +67,11 @@ export class PipePool implements Disposable {
   }
 
   readEnd(pipe: number): number {
-    return this.#readEnds[pipe] as number
+    return (this.#descriptors[2 * pipe] as number) - 1
   }
 
   writeEnd(pipe: number): number {
-    return this.#writeEnds[pipe] as number
+    return (this.#descriptors[2 * pipe + 1] as number) - 1
   }
 
   /** Bytes in it now. */
@@ -99,6 +100,8 @@ export class PipePool implements Disposable {
   #close(pipe: number): void {
     this.#calls.close(this.readEnd(pipe))
     this.#calls.close(this.writeEnd(pipe))
+    this.#descriptors[2 * pipe] = 0
+    this.#descriptors[2 * pipe + 1] = 0
     this.#unused[this.#unusedCount++] = pipe
     this.#open--
   }

@@ -4,6 +4,7 @@ import {
   EPOLLIN,
   EPOLLOUT,
   EPOLLRDHUP,
+  SIOCINQ,
   SO_ERROR,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
@@ -12,26 +13,28 @@ import {
 } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
 import { INT_BYTES } from '../../lib/libc/option-values.ts'
-import type { ClientAddress, SessionEnd, Tried } from '../../model/session.ts'
+import type { ClientAddress, Tried } from '../../model/session.ts'
+import { isExhaustion, MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import type { HandshakeAcks } from './handshake-acks.ts'
-import { BROKEN, SESSION_MASK, type TcpRelay } from './tcp-relay.ts'
-import { CONNECTING, GONE, GREETED, HUNG_UP, PENDING, READABLE, type TcpTable, WATCHING_OUT, WRITABLE } from './tcp-table.ts'
+import type { SessionOwner } from './tcp-endings.ts'
+import { FAILED, SESSION_MASK, type TcpRelay } from './tcp-relay.ts'
+import {
+  ABORTED,
+  CONNECTING,
+  GONE,
+  GREETED,
+  HUNG_UP,
+  PENDING,
+  READABLE,
+  type TcpTable,
+  WATCHING_OUT,
+  WRITABLE,
+} from './tcp-table.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import { COPY_BYTES, KIND_SHIFT, KIND_TCP, type WorkerContext } from './worker-context.ts'
 
 const SOCKET_TYPE = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC
-
-/** Errors of connect(2) that are this machine's own, not the endpoint's. */
-function isOwnError(errno: number): boolean {
-  return (
-    errno === ERRNO.EMFILE ||
-    errno === ERRNO.ENFILE ||
-    errno === ERRNO.ENOBUFS ||
-    errno === ERRNO.ENOMEM ||
-    errno === ERRNO.EADDRNOTAVAIL
-  )
-}
 
 /** Finds an endpoint for each session: one attempt after another, as the policy says, while what the client has said
  *  already waits. */
@@ -42,7 +45,7 @@ export class TcpDialer {
   readonly #addresses: EndpointAddresses
   readonly #relay: TcpRelay
   readonly #acks: HandshakeAcks
-  readonly #owner: { stop(session: number, end: SessionEnd): void }
+  readonly #owner: SessionOwner
   readonly #client: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
 
   constructor(
@@ -52,7 +55,7 @@ export class TcpDialer {
     addresses: EndpointAddresses,
     relay: TcpRelay,
     acks: HandshakeAcks,
-    owner: { stop(session: number, end: SessionEnd): void },
+    owner: SessionOwner,
   ) {
     this.#context = context
     this.#table = table
@@ -88,7 +91,7 @@ export class TcpDialer {
     const endpoint = 2 * session + 1
     const fd = calls.socket(this.#addresses.family(lease), SOCKET_TYPE, 0)
     if (fd < 0) {
-      this.#owner.stop(session, 'over-limit')
+      this.#failed(session, errno[0] as number)
       return
     }
     table.fds[endpoint] = fd + 1
@@ -96,64 +99,86 @@ export class TcpDialer {
     this.#acks.holdBack(fd)
     const connected = calls.connect(fd, this.#addresses.address(lease), this.#addresses.bytes(lease)) === 0
     const error = connected ? 0 : (errno[0] as number)
-    if (error !== 0 && error !== ERRNO.EINPROGRESS) {
-      if (isOwnError(error)) this.#owner.stop(session, 'over-limit')
-      else this.attemptFailed(session, 'connect-refused')
+    // Interrupted, it goes on by itself.
+    if (error !== 0 && error !== ERRNO.EINPROGRESS && error !== ERRNO.EINTR) {
+      this.#failed(session, error)
       return
     }
-    table.flags[endpoint] = ((table.flags[endpoint] as number) & PENDING) | (connected ? WRITABLE : CONNECTING)
-    if ((table.flags[2 * session] as number) & GREETED) {
-      this.#watchEndpoint(session, connected)
-      if (connected && table.fd(endpoint) === fd) this.#flow(session)
-    } else this.#greet(session, connected)
+    const pending = (table.flags[endpoint] as number) & PENDING
+    table.flags[endpoint] = pending | (connected ? WRITABLE : CONNECTING)
+    if (!((table.flags[2 * session] as number) & GREETED)) {
+      this.#greet(session, connected)
+      return
+    }
+    if (!pending) this.#acks.expect(endpoint)
+    if (this.#watchEndpoint(session, connected) && connected) this.#flow(session)
   }
 
   /** The first look at the client, and both sockets into epoll. */
   #greet(session: number, connected: boolean): void {
     const table = this.#table
-    const relay = this.#relay
-    const { calls, copyAddress, copyOffset, errno } = this.#context
     const client = 2 * session
     const endpoint = client + 1
-    const generation = table.generations[client] as number
     table.flags[client] = (table.flags[client] as number) | GREETED
+    const read = this.#hear(client)
+    if (read < 0) {
+      this.#owner.stop(session, ownEnd(-read) ?? 'client-reset')
+      return
+    }
     let reached = connected
-    let broken = false
-    const read = calls.recv(table.fd(client), copyAddress, COPY_BYTES, 0)
+    let failed = false
     if (read > 0) {
-      table.bytes[client] = read
-      if (read === COPY_BYTES) table.flags[client] = (table.flags[client] as number) | READABLE
+      const { copyAddress, copyOffset } = this.#context
       // An endpoint on a near network has answered by now, whatever connect(2) said: writing tells.
-      const written = relay.write(endpoint, copyAddress, read)
+      const written = this.#relay.write(endpoint, copyAddress, read)
       if (written >= 0) {
         reached = true
         table.flags[endpoint] = ((table.flags[endpoint] as number) & ~CONNECTING) | WRITABLE
-      } else broken = written === BROKEN
+      } else failed = written === FAILED
       if (written < read) {
         const done = Math.max(written, 0)
-        relay.keep(endpoint, copyOffset + done, read - done)
+        this.#relay.keep(endpoint, copyOffset + done, read - done)
         table.flags[endpoint] = (table.flags[endpoint] as number) & ~WRITABLE
       }
-    } else if (read === 0) table.flags[client] = (table.flags[client] as number) | READABLE | HUNG_UP
-    else if (errno[0] === ERRNO.EAGAIN) this.#acks.expect(endpoint)
-    else {
-      this.#owner.stop(session, 'client-reset')
-      return
-    }
+    } else if (!((table.flags[client] as number) & HUNG_UP)) this.#acks.expect(endpoint)
+    const generation = table.generations[client] as number
     if (!this.#context.watch(table.fd(client), SESSION_MASK, (KIND_TCP << KIND_SHIFT) | client, generation)) {
       this.#owner.stop(session, 'over-limit')
       return
     }
-    if (broken) {
-      this.attemptFailed(session, 'connect-refused')
+    if (failed) {
+      this.#failed(session, this.#relay.writeError)
       return
     }
-    this.#watchEndpoint(session, reached)
-    if (table.generations[client] !== generation) return
-    if (reached && (table.flags[client] as number) & READABLE) relay.pump(client)
+    if (!this.#watchEndpoint(session, reached)) return
+    if (reached && (table.flags[client] as number) & READABLE) this.#relay.pump(client)
   }
 
-  #watchEndpoint(session: number, connected: boolean): void {
+  /** Reads what the client has said so far into the copy buffer: how much, or the negative errno. */
+  #hear(client: number): number {
+    const table = this.#table
+    const { calls, copyAddress, errno, clock } = this.#context
+    for (let interrupted = 0; ; interrupted++) {
+      const read = calls.recv(table.fd(client), copyAddress, COPY_BYTES, 0)
+      if (read > 0) {
+        table.bytes[client] = read
+        table.lastSide[client >> 1] = 0
+        table.lastMs[client >> 1] = clock.now()
+        if (read === COPY_BYTES) table.flags[client] = (table.flags[client] as number) | READABLE
+        return read
+      }
+      if (read === 0) {
+        table.flags[client] = (table.flags[client] as number) | READABLE | HUNG_UP
+        return 0
+      }
+      const error = errno[0] as number
+      if (error === ERRNO.EAGAIN) return 0
+      if (error !== ERRNO.EINTR || interrupted === MOST_INTERRUPTIONS) return -error
+    }
+  }
+
+  /** False: it could not be done, and the session is over. */
+  #watchEndpoint(session: number, connected: boolean): boolean {
     const table = this.#table
     const endpoint = 2 * session + 1
     const wantOut = !connected || (table.flags[endpoint] as number) & PENDING
@@ -162,10 +187,11 @@ export class TcpDialer {
     const token = (KIND_TCP << KIND_SHIFT) | endpoint
     if (!this.#context.watch(table.fd(endpoint), mask, token, table.generations[endpoint] as number)) {
       this.#owner.stop(session, 'over-limit')
-      return
+      return false
     }
     if (connected) this.#connected(session)
     else this.#wheel.set(session, (table.askedMs[session] as number) + (table.attemptMs[session] as number))
+    return true
   }
 
   #connected(session: number): void {
@@ -182,10 +208,8 @@ export class TcpDialer {
     const table = this.#table
     const relay = this.#relay
     const session = endpoint >> 1
-    if (mask & (EPOLLERR | EPOLLHUP)) {
-      const error = this.#takeError(table.fd(endpoint))
-      if (isOwnError(error)) this.#owner.stop(session, 'over-limit')
-      else this.attemptFailed(session, error === ERRNO.ETIMEDOUT ? 'connect-timeout' : 'connect-refused')
+    if (mask & (EPOLLERR | EPOLLHUP) && !this.#hasSpoken(endpoint)) {
+      this.#failed(session, this.#takeError(table.fd(endpoint)))
       return
     }
     const generation = table.generations[endpoint]
@@ -196,6 +220,7 @@ export class TcpDialer {
       table.flags[endpoint] = (table.flags[endpoint] as number) | READABLE
       relay.pump(endpoint)
     }
+    if (mask & EPOLLERR) relay.endings.aborted(endpoint, generation as number)
   }
 
   /** Sends what the client has said while the endpoint was being reached. */
@@ -205,14 +230,16 @@ export class TcpDialer {
     const endpoint = client + 1
     const generation = generations[endpoint]
     if ((flags[endpoint] as number) & PENDING) this.#relay.flush(endpoint)
-    if (generations[endpoint] === generation && (flags[client] as number) & (READABLE | HUNG_UP)) this.#relay.pump(client)
+    if (generations[endpoint] !== generation) return
+    if ((flags[client] as number) & (READABLE | HUNG_UP | ABORTED)) this.#relay.pump(client)
   }
 
   attemptFailed(session: number, end: Tried['end']): void {
     const table = this.#table
     const endpoint = 2 * session + 1
-    this.#context.calls.close(table.fd(endpoint))
+    const fd = table.fd(endpoint)
     table.fds[endpoint] = 0
+    if (fd >= 0) this.#context.calls.close(fd)
     // What the client has said so far waits for the next endpoint.
     table.flags[endpoint] = GONE | ((table.flags[endpoint] as number) & PENDING)
     table.generations[endpoint] = ((table.generations[endpoint] as number) + 1) | 0
@@ -221,6 +248,21 @@ export class TcpDialer {
     this.#context.policy.connectFailed(table.listeners[session] as number, this.#clientOf(session), tried)
     table.addTried(session, tried)
     this.ask(session)
+  }
+
+  /** An attempt failed: for a reason of ours, which ends the session, or of the endpoint's, and there may be others. */
+  #failed(session: number, error: number): void {
+    if (isExhaustion(error) || error === ERRNO.EAGAIN) {
+      // The next ones would fare no better: they wait in the kernel's queue meanwhile.
+      if (error === ERRNO.EMFILE || error === ERRNO.ENFILE) this.#context.outOfDescriptors = true
+      this.#owner.stop(session, 'over-limit')
+    } else this.attemptFailed(session, error === ERRNO.ETIMEDOUT ? 'connect-timeout' : 'connect-refused')
+  }
+
+  /** An endpoint that spoke and then broke off was there: what it said is the client's. */
+  #hasSpoken(endpoint: number): boolean {
+    const { calls, values } = this.#context
+    return calls.ioctl(this.#table.fd(endpoint), SIOCINQ, values.cellAddress) === 0 && values.cell > 0
   }
 
   #takeError(fd: number): number {

@@ -6,27 +6,24 @@ import {
   EPOLLRDHUP,
   MSG_MORE,
   MSG_NOSIGNAL,
-  SHUT_WR,
-  SIOCOUTQ,
   SOL_TCP,
   TCP_NODELAY,
 } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
 import { INT_BYTES } from '../../lib/libc/option-values.ts'
-import type { SessionEnd } from '../../model/session.ts'
-import { sessionEndNumber } from '../../model/session.ts'
+import { MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
 import { DirectionQueue } from './direction-queue.ts'
-import { DRY, SHARE_USED, SINK_BROKEN, SINK_FULL, SOURCE_ENDED, TcpSplicer } from './tcp-splicer.ts'
+import { type SessionOwner, TcpEndings } from './tcp-endings.ts'
+import { COPY_NEXT, DRY, SHARE_USED, SINK_FAILED, SINK_FULL, SOURCE_ENDED, TcpSplicer } from './tcp-splicer.ts'
 import {
+  ABORTED,
   ENDED,
   GONE,
   HUNG_UP,
   PENDING,
   QUEUED,
   READABLE,
-  RESETTING,
   SENT_ONCE,
-  SHUT,
   type TcpTable,
   UNDELAYED,
   UNWRITABLE,
@@ -46,33 +43,28 @@ const FULL_READS = 2
 const LAST_BYTES = MSG_NOSIGNAL | MSG_MORE
 /** What {@link TcpRelay.write} answers when nothing could be written: not now, or never again. */
 export const BLOCKED = -1
-export const BROKEN = -2
-
-/** What the relay asks of those who know sessions. */
-export interface RelayOwner {
-  /** Both directions have ended, or nothing can move any more. */
-  finish(session: number, end: SessionEnd): void
-  /** Looks at the session again soon: its deadline came nearer. */
-  hasten(session: number): void
-}
+export const FAILED = -2
 
 /** Moves bytes between the two sockets of connected sessions: small messages are copied through one buffer, bulk is
  *  spliced through a borrowed pipe. Each direction has its share per turn and then queues, so that bulk does not hold up
  *  small messages. */
 export class TcpRelay implements Disposable {
+  readonly endings: TcpEndings
+  /** Why a write failed. */
+  writeError = 0
   readonly #context: WorkerContext
   readonly #table: TcpTable
-  readonly #owner: RelayOwner
+  readonly #owner: SessionOwner
   readonly #splicer: TcpSplicer
   #running = new DirectionQueue()
   #waiting = new DirectionQueue()
-  readonly #closing = new DirectionQueue()
 
-  constructor(context: WorkerContext, table: TcpTable, owner: RelayOwner, mostPipes: number) {
+  constructor(context: WorkerContext, table: TcpTable, owner: SessionOwner) {
     this.#context = context
     this.#table = table
     this.#owner = owner
-    this.#splicer = new TcpSplicer(context, table, mostPipes, (from, bytes) => this.#count(from, bytes))
+    this.#splicer = new TcpSplicer(context, table, (from, bytes) => this.#count(from, bytes))
+    this.endings = new TcpEndings(context, table, owner, (direction) => this.pump(direction))
   }
 
   /** Whether a direction waits for its next share: the loop must not sleep. */
@@ -95,26 +87,20 @@ export class TcpRelay implements Disposable {
     queue.length = 0
   }
 
-  /** Half-closes what reached its end in this turn; a session that ended both ways meanwhile is simply closed. */
-  closeWriteSides(): void {
-    const queue = this.#closing
-    const { generations, flags } = this.#table
-    for (let n = 0; n < queue.length; n++) {
-      const direction = queue.direction(n)
-      if (generations[direction] !== queue.generation(n)) continue
-      if ((flags[direction] as number) & (GONE | PENDING)) continue
-      this.#context.calls.shutdown(this.#table.fd(direction), SHUT_WR)
-    }
-    queue.length = 0
-  }
-
-  /** Writes from arena memory to the socket of `to`: how much, or BLOCKED, or BROKEN. */
+  /** Writes from arena memory to the socket of `to`: how much, or BLOCKED, or FAILED. */
   write(to: number, address: number, bytes: number, sendFlags = MSG_NOSIGNAL): number {
     const flags = this.#table.flags[to] as number
     if (!(flags & UNDELAYED) && to & 1) this.#noteWrite(to, flags)
-    const written = this.#context.calls.send(this.#table.fd(to), address, bytes, sendFlags)
-    if (written >= 0) return written
-    return this.#context.errno[0] === ERRNO.EAGAIN ? BLOCKED : BROKEN
+    const { calls, errno } = this.#context
+    for (let interrupted = 0; ; interrupted++) {
+      const written = calls.send(this.#table.fd(to), address, bytes, sendFlags)
+      if (written >= 0) return written
+      const error = errno[0] as number
+      if (error === ERRNO.EAGAIN) return BLOCKED
+      if (error === ERRNO.EINTR && interrupted < MOST_INTERRUPTIONS) continue
+      this.writeError = error
+      return FAILED
+    }
   }
 
   /** Keeps what could not be written to `to`, copied from the arena, until it can. */
@@ -129,54 +115,45 @@ export class TcpRelay implements Disposable {
     flags[to] = (flags[to] as number) | WRITABLE
     if ((flags[to] as number) & PENDING && !this.flush(to)) return
     const from = to ^ 1
-    if ((flags[from] as number) & (READABLE | HUNG_UP) || (this.#table.pipes[from] as number) >= 0) this.pump(from)
+    if ((flags[from] as number) & (READABLE | HUNG_UP | ABORTED) || (this.#table.pipes[from] as number) >= 0) this.pump(from)
   }
 
   /** Writes what waits for `to`; true when nothing waits any more and the session lives. */
   flush(to: number): boolean {
-    const { pending, flags, generations } = this.#table
+    const { pending, flags, lastMs } = this.#table
     const waiting = pending.get(to)
     if (waiting === undefined) return true
-    const generation = generations[to]
-    const { arena, copyOffset, copyAddress } = this.#context
-    arena.u8.set(waiting, copyOffset)
-    const written = this.write(to, copyAddress, waiting.length)
-    if (written === waiting.length) {
-      pending.delete(to)
-      flags[to] = (flags[to] as number) & ~PENDING
-      this.#table.lastMs[to >> 1] = this.#context.clock.now()
-      const from = to ^ 1
-      if ((flags[from] as number) & ENDED && !((flags[to] as number) & SHUT)) this.#shut(to)
-      return true
+    const { arena, copyOffset, copyAddress, clock } = this.#context
+    let done = 0
+    while (done < waiting.length) {
+      const piece = waiting.subarray(done, done + COPY_BYTES)
+      arena.u8.set(piece, copyOffset)
+      const written = this.write(to, copyAddress, piece.length)
+      if (written === FAILED) {
+        this.#sinkFailed(to, this.writeError)
+        return false
+      }
+      if (written > 0) done += written
+      if (written < piece.length) break
     }
-    if (written === BROKEN) {
-      this.#unwritable(to)
-      return generations[to] === generation && !((flags[to] as number) & UNWRITABLE)
+    if (done > 0) lastMs[to >> 1] = clock.now()
+    if (done < waiting.length) {
+      if (done > 0) pending.set(to, waiting.subarray(done))
+      this.#awaitWritable(to)
+      return false
     }
-    if (written > 0) {
-      pending.set(to, waiting.subarray(written))
-      this.#table.lastMs[to >> 1] = this.#context.clock.now()
-    }
-    this.#awaitWritable(to)
-    return false
+    pending.delete(to)
+    flags[to] = (flags[to] as number) & ~PENDING
+    return true
   }
 
   /** Moves bytes from `from` to the other side until there are none, the other side is full, or the share is used up. */
   pump(from: number): void {
     const { flags } = this.#table
-    const to = from ^ 1
     if ((flags[from] as number) & (ENDED | GONE)) return
-    if ((flags[to] as number) & (PENDING | UNWRITABLE | GONE)) return
-    if ((this.#table.pipes[from] as number) >= 0) this.#splice(from, to)
-    else this.#copy(from, to)
-  }
-
-  /** Whether everything that was written to this side has left this machine. */
-  drained(to: number): boolean {
-    const { calls, values } = this.#context
-    if ((this.#table.flags[to] as number) & PENDING) return false
-    if (calls.ioctl(this.#table.fd(to), SIOCOUTQ, values.cellAddress) < 0) return true
-    return values.cell === 0
+    if ((flags[from ^ 1] as number) & (PENDING | UNWRITABLE | GONE)) return
+    if ((this.#table.pipes[from] as number) >= 0) this.#splice(from)
+    else this.#copy(from)
   }
 
   /** Gives back what a session borrowed. */
@@ -189,39 +166,40 @@ export class TcpRelay implements Disposable {
     this.#splicer[Symbol.dispose]()
   }
 
-  #copy(from: number, to: number): void {
+  #copy(from: number): void {
     const { calls, copyAddress, copyOffset, errno } = this.#context
-    const table = this.#table
-    const { flags } = table
-    const fd = table.fd(from)
+    const { flags } = this.#table
+    const fd = this.#table.fd(from)
+    const to = from ^ 1
     let left = SHARE_BYTES
     let full = 0
+    let interrupted = 0
     for (;;) {
       const read = calls.recv(fd, copyAddress, COPY_BYTES, 0)
       if (read > 0) {
         this.#count(from, read)
-        const short = read < COPY_BYTES
-        const last = short && ((flags[from] as number) & (HUNG_UP | URGENT)) === HUNG_UP
+        // A short read emptied the socket, unless urgent data or the connection's end is next.
+        const state = flags[from] as number
+        const emptied = read < COPY_BYTES && !(state & (URGENT | ABORTED))
+        const last = emptied && (state & HUNG_UP) !== 0
         const written = this.write(to, copyAddress, read, last ? LAST_BYTES : MSG_NOSIGNAL)
         if (written === read) {
-          if (short) {
+          if (emptied) {
             flags[from] = (flags[from] as number) & ~READABLE
-            if (last) this.#ended(from)
+            if (last) this.#sourceEnded(from)
             return
           }
-          if (++full >= FULL_READS && this.#splicer.start(from)) {
-            this.#splice(from, to)
+          if (read === COPY_BYTES && ++full >= FULL_READS && this.#splicer.start(from)) {
+            this.#splice(from)
             return
           }
           left -= read
-          if (left <= 0) {
-            this.#queue(from)
-            return
-          }
-          continue
+          if (left > 0) continue
+          this.#queue(from)
+          return
         }
-        if (written === BROKEN) {
-          this.#unwritable(to)
+        if (written === FAILED) {
+          this.#sinkFailed(to, this.writeError)
           return
         }
         const done = written < 0 ? 0 : written
@@ -230,28 +208,67 @@ export class TcpRelay implements Disposable {
         return
       }
       if (read === 0) {
-        this.#ended(from)
+        this.#sourceEnded(from)
         return
       }
-      const error = errno[0]
+      const error = errno[0] as number
       if (error === ERRNO.EAGAIN) {
         flags[from] = (flags[from] as number) & ~READABLE
         return
       }
-      if (error === ERRNO.EINTR) continue
-      this.broken(from, error as number)
+      if (error === ERRNO.EINTR && ++interrupted <= MOST_INTERRUPTIONS) continue
+      this.#sourceFailed(from, error)
       return
     }
   }
 
-  #splice(from: number, to: number): void {
+  #splice(from: number): void {
+    const { flags, generations } = this.#table
     const outcome = this.#splicer.run(from, SHARE_BYTES)
-    if (outcome === DRY) return
-    if (outcome === SHARE_USED) this.#queue(from)
-    else if (outcome === SINK_FULL) this.#awaitWritable(to)
-    else if (outcome === SINK_BROKEN) this.#unwritable(to)
-    else if (outcome === SOURCE_ENDED) this.#ended(from)
-    else this.broken(from, outcome)
+    switch (outcome) {
+      case DRY:
+        return
+      case SHARE_USED:
+        this.#queue(from)
+        return
+      case SINK_FULL:
+        this.#awaitWritable(from ^ 1)
+        if ((flags[from] as number) & UNWRITABLE) this.endings.aborted(from, generations[from] as number)
+        return
+      case SINK_FAILED:
+        this.#sinkFailed(from ^ 1, this.#splicer.sinkError)
+        return
+      case SOURCE_ENDED:
+        this.#sourceEnded(from)
+        return
+      case COPY_NEXT:
+        this.#splicer.stop(from)
+        this.#copy(from)
+        return
+      default:
+        this.#sourceFailed(from, outcome)
+    }
+  }
+
+  #sourceEnded(from: number): void {
+    this.#splicer.stop(from)
+    this.endings.ended(from)
+  }
+
+  #sourceFailed(from: number, error: number): void {
+    const end = ownEnd(error)
+    if (end !== undefined) {
+      this.#owner.stop(from >> 1, end)
+      return
+    }
+    this.release(from >> 1)
+    this.endings.broken(from, error)
+  }
+
+  #sinkFailed(to: number, error: number): void {
+    const end = ownEnd(error)
+    if (end !== undefined) this.#owner.stop(to >> 1, end)
+    else this.endings.unwritable(to)
   }
 
   #count(from: number, bytes: number): void {
@@ -284,71 +301,8 @@ export class TcpRelay implements Disposable {
     const flags = table.flags[to] as number
     table.flags[to] = (flags & ~WRITABLE) | WATCHING_OUT
     if (flags & WATCHING_OUT) return
-    this.#context.rewatch(table.fd(to), SESSION_MASK | EPOLLOUT, (KIND_TCP << KIND_SHIFT) | to, table.generations[to] as number)
+    const token = (KIND_TCP << KIND_SHIFT) | to
+    const watched = this.#context.rewatch(table.fd(to), SESSION_MASK | EPOLLOUT, token, table.generations[to] as number)
+    if (!watched) this.#owner.stop(to >> 1, 'over-limit')
   }
-
-  /** Everything `from` had to say was passed on: says so to the other side. */
-  #ended(from: number): void {
-    const { flags } = this.#table
-    const to = from ^ 1
-    if ((flags[from] as number) & UNWRITABLE) {
-      this.broken(from, ERRNO.ECONNRESET)
-      return
-    }
-    flags[from] = ((flags[from] as number) & ~READABLE) | ENDED
-    this.#splicer.stop(from)
-    const session = from >> 1
-    this.reason(session, from & 1 ? 'endpoint-closed' : 'client-closed')
-    if ((flags[to] as number) & ENDED) {
-      // Both sides have said all they had to say; what is pending went out before the other's end could be read.
-      this.#owner.finish(session, from & 1 ? 'endpoint-closed' : 'client-closed')
-      return
-    }
-    this.#owner.hasten(session)
-    if (!((flags[to] as number) & PENDING)) this.#shut(to)
-  }
-
-  #shut(to: number): void {
-    const { flags, generations } = this.#table
-    flags[to] = (flags[to] as number) | SHUT
-    this.#closing.push(to, generations[to] as number)
-  }
-
-  /** Notes why a session ends; the first reason stands. */
-  reason(session: number, end: SessionEnd): void {
-    if (this.#table.reasons[session] === 0) this.#table.reasons[session] = sessionEndNumber(end) + 1
-  }
-
-  /** Nothing can be written to `to` any more. What it sent before that is read to its end, then it counts as broken. */
-  #unwritable(to: number): void {
-    const { flags, pending } = this.#table
-    pending.delete(to)
-    flags[to] = ((flags[to] as number) & ~PENDING) | UNWRITABLE | READABLE
-    if ((flags[to] as number) & ENDED) this.broken(to, ERRNO.ECONNRESET)
-    else this.pump(to)
-  }
-
-  /** The socket of `from` is broken: reset by its peer, or its peer is dead. Once the other side has everything that came
-   *  before, it is reset too. */
-  broken(from: number, error: number): void {
-    const { flags } = this.#table
-    const session = from >> 1
-    const to = from ^ 1
-    this.#table.reasons[session] = 0
-    this.reason(session, brokenEnd(from, error))
-    this.#context.calls.close(this.#table.fd(from))
-    this.#table.fds[from] = 0
-    flags[from] = ((flags[from] as number) & ~READABLE) | ENDED | GONE
-    if ((flags[to] as number) & GONE || (this.#table.bytes[from] as number) === 0 || this.drained(to)) {
-      this.#owner.finish(session, brokenEnd(from, error))
-      return
-    }
-    flags[to] = (flags[to] as number) | RESETTING
-    this.#owner.hasten(session)
-  }
-}
-
-function brokenEnd(from: number, error: number): SessionEnd {
-  if (error === ERRNO.ETIMEDOUT) return from & 1 ? 'endpoint-idle' : 'client-idle'
-  return from & 1 ? 'endpoint-reset' : 'client-reset'
 }

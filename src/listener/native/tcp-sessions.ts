@@ -8,6 +8,10 @@ import {
   SO_KEEPALIVE,
   SO_LINGER,
   SOL_SOCKET,
+  SOL_TCP,
+  TCP_KEEPCNT,
+  TCP_KEEPIDLE,
+  TCP_KEEPINTVL,
 } from '../../lib/libc/constants.ts'
 import { INT_BYTES, LINGER_BYTES } from '../../lib/libc/option-values.ts'
 import { type ClientAddress, SESSION_ENDS, type SessionEnd } from '../../model/session.ts'
@@ -16,42 +20,54 @@ import type { EndpointAddresses } from './endpoint-addresses.ts'
 import { HandshakeAcks } from './handshake-acks.ts'
 import { MutableFacts } from './session-facts.ts'
 import { TcpDialer } from './tcp-dialer.ts'
+import type { SessionOwner } from './tcp-endings.ts'
 import { TcpRelay } from './tcp-relay.ts'
-import { CONNECTING, GONE, HUNG_UP, READABLE, RESETTING, type TcpTable, URGENT, WRITABLE } from './tcp-table.ts'
+import {
+  ABORTED,
+  CONNECTING,
+  GONE,
+  HUNG_UP,
+  READABLE,
+  RESETTING,
+  readTcpFacts,
+  type TcpTable,
+  URGENT,
+  WRITABLE,
+} from './tcp-table.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 const FALLBACK_IDLE_MS = 3_600_000
 const FALLBACK_HALF_CLOSE_MS = 60_000
-/** How often a socket that is to be reset is asked whether everything before has left. */
-const RESET_POLL_MS = 8
+/** How often a socket that is to be reset is asked whether everything before has left: soon, then less and less. */
+const SOONEST_RESET_LOOK_MS = 8
+const LATEST_RESET_LOOK_MS = 256
+/** A quarter of the time it has waited so far. */
+const RESET_LOOKS_PER_WAIT = 4
+/** A peer that says nothing for this long is asked whether it lives, so often and at this distance. */
+const KEEP_ALIVE_SECONDS = 60
+const KEEP_ALIVE_PROBES = 4
+const KEEP_ALIVE_EVERY_SECONDS = 15
 
 /** TCP sessions of one worker: accepted sockets, attempts to reach an endpoint, and the ends of it all. Bytes are moved
  *  by the relay. */
-export class TcpSessions implements Disposable {
+export class TcpSessions implements SessionOwner, Disposable {
   readonly table: TcpTable
   readonly relay: TcpRelay
   readonly acks: HandshakeAcks
   readonly #dialer: TcpDialer
   readonly #context: WorkerContext
   readonly #wheel: TimerWheel
-  readonly #onEnd: () => void
+  readonly #onCount: () => void
   readonly #facts = new MutableFacts()
 
-  /** `onEnd` is told of every session that ended. */
-  constructor(
-    context: WorkerContext,
-    table: TcpTable,
-    wheel: TimerWheel,
-    addresses: EndpointAddresses,
-    mostPipes: number,
-    onEnd: () => void,
-  ) {
+  /** `onCount` is told of every session that began or ended. */
+  constructor(context: WorkerContext, table: TcpTable, wheel: TimerWheel, addresses: EndpointAddresses, onCount: () => void) {
     this.#context = context
     this.table = table
     this.#wheel = wheel
-    this.#onEnd = onEnd
-    this.relay = new TcpRelay(context, table, this, mostPipes)
+    this.#onCount = onCount
+    this.relay = new TcpRelay(context, table, this)
     this.acks = new HandshakeAcks(context, table)
     this.#dialer = new TcpDialer(context, table, wheel, addresses, this.relay, this.acks, this)
   }
@@ -59,41 +75,67 @@ export class TcpSessions implements Disposable {
   /** Begins a session for an accepted socket; false: the table is full, and the socket is still the caller's. */
   begin(fd: number, listener: number, client: ClientAddress): boolean {
     const { table } = this
-    const now = this.#context.clock.now()
-    const session = table.open(fd, listener, this.#context.nextId(), now)
+    const session = table.open(fd, listener, this.#context.nextId(), this.#context.clock.now())
     if (session < 0) return false
     table.setClient(session, client)
     const timeouts = this.#context.policy.timeouts(listener)
     table.idleMs[session] = timeouts?.idleMs ?? FALLBACK_IDLE_MS
     table.halfCloseMs[session] = timeouts?.halfCloseMs ?? FALLBACK_HALF_CLOSE_MS
-    this.#dialer.ask(session)
+    this.#onCount()
+    const id = table.ids[session] as number
+    try {
+      this.#dialer.ask(session)
+    } catch (error) {
+      this.#failed(session, id, error)
+    }
     return true
   }
 
   /** Something happened on a direction's socket. */
   event(direction: number, generation: number, mask: number): void {
-    const { table, relay } = this
-    const { flags, generations } = table
-    if (generations[direction] !== generation || (flags[direction] as number) & GONE) return
-    if (mask & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) flags[direction] = (flags[direction] as number) | HUNG_UP
-    if (mask & EPOLLPRI) flags[direction] = (flags[direction] as number) | URGENT
-    if ((flags[direction] as number) & CONNECTING) {
+    const { flags, generations, ids } = this.table
+    const before = flags[direction] as number
+    if (generations[direction] !== generation || before & GONE) return
+    let state = before
+    if (mask & (EPOLLRDHUP | EPOLLHUP)) state |= HUNG_UP
+    if (mask & EPOLLERR) state |= ABORTED
+    if (mask & EPOLLPRI) state |= URGENT
+    flags[direction] = state
+    const session = direction >> 1
+    const id = ids[session] as number
+    try {
+      this.#happened(direction, generation, mask, state)
+    } catch (error) {
+      this.#failed(session, id, error)
+    }
+  }
+
+  /** An error of ours, which ends one session and no other. */
+  #failed(session: number, id: number, error: unknown): void {
+    this.#context.onFault(error)
+    if (this.table.ids[session] === id) this.stop(session, 'internal')
+  }
+
+  #happened(direction: number, generation: number, mask: number, state: number): void {
+    const { relay } = this
+    const { flags, generations } = this.table
+    const session = direction >> 1
+    if (state & CONNECTING) {
       this.#dialer.dialled(direction, mask)
       return
     }
-    const session = direction >> 1
-    if ((flags[2 * session + 1] as number) & (CONNECTING | GONE) && !(direction & 1)) {
-      // The client is heard once an endpoint is there; a client that broke off is noticed now.
-      flags[direction] = (flags[direction] as number) | (mask & (EPOLLIN | EPOLLRDHUP) ? READABLE : 0)
-      if (mask & EPOLLERR) this.finish(session, 'client-reset')
-      return
-    }
-    if ((flags[direction] as number) & RESETTING) {
-      if (mask & (EPOLLERR | EPOLLHUP)) this.finish(session, this.#reasonOf(session))
+    if (state & RESETTING) {
+      if (mask & EPOLLERR) this.finish(session, this.#reasonOf(session))
       else if (mask & EPOLLOUT) relay.writable(direction)
       return
     }
-    if (mask & EPOLLOUT && !((flags[direction] as number) & WRITABLE)) {
+    if (!(direction & 1) && (flags[direction + 1] as number) & (CONNECTING | GONE)) {
+      // The client is heard once an endpoint is there; a client that broke off is noticed now.
+      if (mask & (EPOLLIN | EPOLLRDHUP)) flags[direction] = state | READABLE
+      if (mask & EPOLLERR) this.finish(session, 'client-reset')
+      return
+    }
+    if (mask & EPOLLOUT && !(state & WRITABLE)) {
       relay.writable(direction)
       if (generations[direction] !== generation || (flags[direction] as number) & GONE) return
     }
@@ -101,34 +143,46 @@ export class TcpSessions implements Disposable {
       flags[direction] = (flags[direction] as number) | READABLE
       relay.pump(direction)
     }
+    if (mask & EPOLLERR) relay.endings.aborted(direction, generation)
   }
 
   /** A session may be due: for its connect deadline, its idleness, or the end of a reset. */
   due(session: number): void {
+    const id = this.table.ids[session] as number
+    try {
+      this.#look(session, this.#context.clock.now())
+    } catch (error) {
+      this.#failed(session, id, error)
+    }
+  }
+
+  #look(session: number, now: number): void {
     const { table } = this
-    const now = this.#context.clock.now()
-    const endpoint = 2 * session + 1
-    if ((table.flags[endpoint] as number) & CONNECTING) {
+    if ((table.flags[2 * session + 1] as number) & CONNECTING) {
       const deadline = (table.askedMs[session] as number) + (table.attemptMs[session] as number)
       if (now < deadline) this.#wheel.set(session, deadline)
       else this.#dialer.attemptFailed(session, 'connect-timeout')
       return
     }
     const resetting = this.#resetting(session)
-    if (resetting >= 0) {
-      const expired = now >= (table.lastMs[session] as number) + (table.halfCloseMs[session] as number)
-      if (expired || this.relay.drained(resetting)) this.finish(session, this.#reasonOf(session))
-      else this.#wheel.set(session, now + RESET_POLL_MS)
+    if (resetting < 0) {
+      this.#checkIdle(session, now)
       return
     }
-    this.#checkIdle(session, now)
+    const waitedMs = now - (table.lastMs[session] as number)
+    if (waitedMs >= (table.halfCloseMs[session] as number) || this.relay.endings.drained(resetting)) {
+      this.finish(session, this.#reasonOf(session))
+      return
+    }
+    const nextMs = Math.max(SOONEST_RESET_LOOK_MS, waitedMs / RESET_LOOKS_PER_WAIT)
+    this.#wheel.set(session, now + Math.min(nextMs, LATEST_RESET_LOOK_MS))
   }
 
   /** Looks at a session again no later than its half-close deadline. */
   hasten(session: number): void {
-    const { table } = this
     const now = this.#context.clock.now()
-    this.#wheel.set(session, this.#resetting(session) >= 0 ? now + RESET_POLL_MS : now + (table.halfCloseMs[session] as number))
+    const waitMs = this.#resetting(session) >= 0 ? SOONEST_RESET_LOOK_MS : (this.table.halfCloseMs[session] as number)
+    this.#wheel.set(session, now + waitMs)
   }
 
   /** Ends sessions by listener or lease; returns how many. Their clients see a reset. */
@@ -147,8 +201,6 @@ export class TcpSessions implements Disposable {
 
   /** Cuts a session short. */
   stop(session: number, end: SessionEnd): void {
-    this.table.reasons[session] = 0
-    this.relay.reason(session, end)
     this.#close(session, end, true)
   }
 
@@ -179,12 +231,18 @@ export class TcpSessions implements Disposable {
     }
     this.#wheel.set(session, due)
     // Short sessions are spared the calls and their timers; one that lives this long is worth asking whether its peers do.
-    if (table.keepAlive[session] === 0) {
-      table.keepAlive[session] = 1
-      const { calls, values } = this.#context
-      calls.setsockopt(table.fd(2 * session), SOL_SOCKET, SO_KEEPALIVE, values.one, INT_BYTES)
-      calls.setsockopt(table.fd(2 * session + 1), SOL_SOCKET, SO_KEEPALIVE, values.one, INT_BYTES)
-    }
+    if (table.keepAlive[session] !== 0) return
+    table.keepAlive[session] = 1
+    this.#keepAlive(table.fd(2 * session))
+    this.#keepAlive(table.fd(2 * session + 1))
+  }
+
+  #keepAlive(fd: number): void {
+    const { calls, values } = this.#context
+    calls.setsockopt(fd, SOL_TCP, TCP_KEEPIDLE, values.int(KEEP_ALIVE_SECONDS), INT_BYTES)
+    calls.setsockopt(fd, SOL_TCP, TCP_KEEPINTVL, values.int(KEEP_ALIVE_EVERY_SECONDS), INT_BYTES)
+    calls.setsockopt(fd, SOL_TCP, TCP_KEEPCNT, values.int(KEEP_ALIVE_PROBES), INT_BYTES)
+    calls.setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, values.one, INT_BYTES)
   }
 
   /** The side that waits to be reset, or -1. */
@@ -205,20 +263,12 @@ export class TcpSessions implements Disposable {
     this.#closeSocket(2 * session, reset)
     this.#closeSocket(2 * session + 1, reset)
     const facts = this.#facts
-    facts.id = table.ids[session] as number
-    facts.listener = table.listeners[session] as number
-    table.readClient(session, facts.client)
-    facts.lease = table.leases[session] as number
-    facts.attempts = table.attempts[session] as number
+    readTcpFacts(table.columns, session, facts)
     facts.end = end
-    facts.startedMs = table.startedMs[session] as number
     facts.endedMs = this.#context.clock.now()
-    facts.connectMs = table.connectMs[session] as number
-    facts.bytesFromClient = table.bytes[2 * session] as number
-    facts.bytesFromEndpoint = table.bytes[2 * session + 1] as number
     table.release(session)
     this.#context.policy.ended(facts)
-    this.#onEnd()
+    this.#onCount()
   }
 
   #closeSocket(direction: number, reset: boolean): void {
@@ -226,6 +276,7 @@ export class TcpSessions implements Disposable {
     if (fd < 0) return
     const { calls, values } = this.#context
     if (reset) calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, values.reset, LINGER_BYTES)
+    this.table.fds[direction] = 0
     calls.close(fd)
   }
 }

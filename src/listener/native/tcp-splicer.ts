@@ -1,41 +1,49 @@
 import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
+import { MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
 import { PipePool } from './pipe-pool.ts'
-import { HUNG_UP, READABLE, type TcpTable, WRITABLE } from './tcp-table.ts'
+import { ABORTED, HUNG_UP, READABLE, type TcpTable, UNWRITABLE, URGENT, WRITABLE } from './tcp-table.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 /** A spliced direction that moved less than this in a turn had a quiet turn; after so many it is copied again. */
 const QUIET_BYTES = 65_536
 const QUIET_TURNS = 8
 const FLAGS = SPLICE_F_MOVE | SPLICE_F_NONBLOCK
+const TO_READ = READABLE | HUNG_UP | ABORTED
 
 /** How a round of splicing ended. Anything above is the errno of the side that bytes come from. */
 export const DRY = 0
 export const SHARE_USED = -1
 export const SOURCE_ENDED = -2
 export const SINK_FULL = -3
-export const SINK_BROKEN = -4
+/** The sink's errno is {@link TcpSplicer.sinkError}. */
+export const SINK_FAILED = -4
+/** Urgent data is next, which cannot be spliced over. */
+export const COPY_NEXT = -5
 
 /** Moves bulk through borrowed pipes, without it passing through this process. */
 export class TcpSplicer implements Disposable {
+  /** Why the sink failed. */
+  sinkError = 0
   readonly #context: WorkerContext
   readonly #table: TcpTable
   readonly #pipes: PipePool
   /** Counts bytes that were read. */
   readonly #count: (from: number, bytes: number) => void
 
-  constructor(context: WorkerContext, table: TcpTable, mostPipes: number, count: (from: number, bytes: number) => void) {
+  constructor(context: WorkerContext, table: TcpTable, count: (from: number, bytes: number) => void) {
     this.#context = context
     this.#table = table
-    this.#pipes = new PipePool(context.calls, context.arena, mostPipes)
+    this.#pipes = new PipePool(context.calls, context.arena, context.pipeDescriptors)
     this.#count = count
   }
 
   /** Lends a direction a pipe; false: there is none, copy. */
   start(from: number): boolean {
+    const { pipes, quietTurns, flags } = this.#table
+    if ((flags[from] as number) & URGENT) return false
     const pipe = this.#pipes.borrow()
     if (pipe < 0) return false
-    const { pipes, quietTurns, flags } = this.#table
     pipes[from] = pipe
     quietTurns[from] = 0
     flags[from] = (flags[from] as number) | READABLE
@@ -60,31 +68,46 @@ export class TcpSplicer implements Disposable {
     const sink = this.#table.fd(from ^ 1)
     const pipe = pipeOf[from] as number
     let moved = 0
+    let interrupted = 0
     while (moved < share) {
       let ended = false
-      if ((flags[from] as number) & (READABLE | HUNG_UP) && pipes.room(pipe) > 0) {
+      const state = flags[from] as number
+      if (state & TO_READ && !(state & URGENT) && pipes.room(pipe) > 0) {
         const read = calls.splice(source, 0, pipes.writeEnd(pipe), 0, pipes.room(pipe), FLAGS)
         if (read > 0) {
           pipes.moved(pipe, read)
           this.#count(from, read)
         } else if (read === 0) ended = true
-        else if (pipes.held(pipe) === 0) {
-          // With bytes in the pipe an error means nothing yet: socket empty or pipe full look the same, and a broken
-          // socket tells again.
+        else {
           const error = errno[0] as number
-          if (error === ERRNO.EAGAIN) flags[from] = (flags[from] as number) & ~(READABLE | HUNG_UP)
-          else if (error !== ERRNO.EINTR) return error
+          if (error === ERRNO.EAGAIN) {
+            // With bytes in the pipe it means nothing: socket empty and pipe full look the same.
+            if (pipes.held(pipe) === 0) {
+              flags[from] = state & ~(READABLE | HUNG_UP)
+              this.#ranDry(from, moved)
+              return DRY
+            }
+          } else if (error === ERRNO.EINTR && ++interrupted <= MOST_INTERRUPTIONS) continue
+          else if (pipes.held(pipe) === 0 || ownEnd(error) !== undefined) return error
+          // A broken socket says so only once; it is remembered until the pipe is empty.
+          else flags[from] = state | UNWRITABLE
         }
       }
       if (pipes.held(pipe) === 0) {
         if (ended) return SOURCE_ENDED
-        if ((flags[from] as number) & (READABLE | HUNG_UP)) continue
-        this.#ranDry(from, moved)
+        if ((flags[from] as number) & URGENT) return COPY_NEXT
+        if ((flags[from] as number) & TO_READ) continue
         return DRY
       }
       if (!((flags[from ^ 1] as number) & WRITABLE)) return SINK_FULL
       const written = calls.splice(pipes.readEnd(pipe), 0, sink, 0, pipes.held(pipe), FLAGS)
-      if (written <= 0) return errno[0] === ERRNO.EAGAIN ? SINK_FULL : SINK_BROKEN
+      if (written <= 0) {
+        const error = written < 0 ? (errno[0] as number) : ERRNO.EPIPE
+        if (error === ERRNO.EAGAIN) return SINK_FULL
+        if (error === ERRNO.EINTR && ++interrupted <= MOST_INTERRUPTIONS) continue
+        this.sinkError = error
+        return SINK_FAILED
+      }
       pipes.moved(pipe, -written)
       moved += written
       lastMs[from >> 1] = clock.now()

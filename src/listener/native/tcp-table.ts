@@ -1,10 +1,12 @@
 import type { ClientAddress, Tried } from '../../model/session.ts'
+import { readClientWords, writeClientWords } from './client-words.ts'
+import type { MutableFacts } from './session-facts.ts'
 
 /** State of one direction's source socket. Direction `2 * session` comes from the client, the next from the endpoint;
  *  `direction ^ 1` is the other one. */
 export const READABLE = 1
 export const WRITABLE = 2
-/** The peer has closed or broken its side; a short read is then the last. */
+/** The peer has closed its side; a short read is then the last. */
 export const HUNG_UP = 4
 /** Everything it will ever send was read. */
 export const ENDED = 8
@@ -31,25 +33,72 @@ export const UNDELAYED = 8192
 export const WATCHING_OUT = 16384
 /** The client's socket is in epoll, and what it said at first was read. */
 export const GREETED = 32768
+/** Its connection broke: it is read until a read says so, however short the one before. */
+export const ABORTED = 65536
 
 const NO_TRIES: readonly Tried[] = []
 
-/** State of all TCP sessions of a worker: typed arrays by session and by direction, so that a session is numbers, no
- *  closure, and costs memory only once it is used. What main needs to clean up after a dead worker is shared. */
-export class TcpTable {
-  readonly capacity: number
-  // By session.
+/** What is told of a session when it ended, and what it holds: shared with main, which tells it for a worker that died.
+ *  Columns by session; `fds` and `bytes` by direction. */
+export interface TcpColumns {
+  /** Descriptors plus one; 0: none. */
+  readonly fds: Int32Array<SharedArrayBuffer>
+  readonly bytes: Float64Array<SharedArrayBuffer>
+  /** The session's number; 0: no session has this place. */
+  readonly ids: Float64Array<SharedArrayBuffer>
   readonly listeners: Int32Array<SharedArrayBuffer>
   readonly leases: Int32Array<SharedArrayBuffer>
-  readonly words: Uint32Array
-  readonly ports: Uint16Array
-  readonly ids: Float64Array
-  readonly attempts: Uint8Array
+  readonly words: Uint32Array<SharedArrayBuffer>
+  readonly ports: Uint16Array<SharedArrayBuffer>
+  readonly attempts: Uint8Array<SharedArrayBuffer>
+  readonly startedMs: Float64Array<SharedArrayBuffer>
+  readonly connectMs: Float64Array<SharedArrayBuffer>
+}
+
+/** Reserves columns for so many sessions. */
+export function createTcpColumns(capacity: number): TcpColumns {
+  return {
+    fds: new Int32Array(new SharedArrayBuffer(8 * capacity)),
+    bytes: new Float64Array(new SharedArrayBuffer(16 * capacity)),
+    ids: new Float64Array(new SharedArrayBuffer(8 * capacity)),
+    listeners: new Int32Array(new SharedArrayBuffer(4 * capacity)),
+    leases: new Int32Array(new SharedArrayBuffer(4 * capacity)),
+    words: new Uint32Array(new SharedArrayBuffer(16 * capacity)),
+    ports: new Uint16Array(new SharedArrayBuffer(2 * capacity)),
+    attempts: new Uint8Array(new SharedArrayBuffer(capacity)),
+    startedMs: new Float64Array(new SharedArrayBuffer(8 * capacity)),
+    connectMs: new Float64Array(new SharedArrayBuffer(8 * capacity)),
+  }
+}
+
+/** Reads what stands in the columns of an ended session. */
+export function readTcpFacts(columns: TcpColumns, session: number, into: MutableFacts): void {
+  into.id = columns.ids[session] as number
+  into.listener = columns.listeners[session] as number
+  into.lease = columns.leases[session] as number
+  into.attempts = columns.attempts[session] as number
+  into.startedMs = columns.startedMs[session] as number
+  into.connectMs = columns.connectMs[session] as number
+  into.bytesFromClient = columns.bytes[2 * session] as number
+  into.bytesFromEndpoint = columns.bytes[2 * session + 1] as number
+  readClientWords(columns, session, into.client)
+}
+
+/** State of all TCP sessions of a worker: typed arrays by session and by direction, so that a session is numbers, no
+ *  closure, and costs memory only once it is used. */
+export class TcpTable {
+  readonly capacity: number
+  readonly columns: TcpColumns
+  // By session.
+  readonly ids: Float64Array<SharedArrayBuffer>
+  readonly listeners: Int32Array<SharedArrayBuffer>
+  readonly leases: Int32Array<SharedArrayBuffer>
+  readonly attempts: Uint8Array<SharedArrayBuffer>
+  readonly startedMs: Float64Array<SharedArrayBuffer>
+  readonly connectMs: Float64Array<SharedArrayBuffer>
   /** The number of the end that came first, plus one; 0: none yet. */
   readonly reasons: Uint8Array
-  readonly startedMs: Float64Array
   readonly askedMs: Float64Array
-  readonly connectMs: Float64Array
   /** How long the present attempt may take. */
   readonly attemptMs: Float64Array
   readonly lastMs: Float64Array
@@ -61,43 +110,43 @@ export class TcpTable {
   readonly #tried = new Map<number, Tried[]>()
   // By direction.
   readonly fds: Int32Array<SharedArrayBuffer>
+  readonly bytes: Float64Array<SharedArrayBuffer>
   readonly generations: Int32Array
   readonly flags: Int32Array
   readonly pipes: Int32Array
   readonly quietTurns: Uint8Array
-  readonly bytes: Float64Array
   readonly pending = new Map<number, Uint8Array>()
   readonly #free: Int32Array
-  #freeCount: number
+  #freeCount = 0
   /** Sessions beyond this were never used. */
   #used = 0
 
-  constructor(capacity: number, roster: SharedArrayBuffer) {
+  /** Takes columns that nobody else writes. */
+  constructor(columns: TcpColumns) {
+    const capacity = columns.ids.length
     this.capacity = capacity
-    this.fds = new Int32Array(roster, 0, 2 * capacity)
-    this.leases = new Int32Array(roster, 8 * capacity, capacity)
-    this.listeners = new Int32Array(roster, 12 * capacity, capacity)
-    this.words = new Uint32Array(4 * capacity)
-    this.ports = new Uint16Array(capacity)
-    this.ids = new Float64Array(capacity)
-    this.attempts = new Uint8Array(capacity)
+    this.columns = columns
+    this.ids = columns.ids
+    this.listeners = columns.listeners
+    this.leases = columns.leases
+    this.attempts = columns.attempts
+    this.startedMs = columns.startedMs
+    this.connectMs = columns.connectMs
     this.reasons = new Uint8Array(capacity)
-    this.startedMs = new Float64Array(capacity)
     this.askedMs = new Float64Array(capacity)
-    this.connectMs = new Float64Array(capacity)
     this.attemptMs = new Float64Array(capacity)
     this.lastMs = new Float64Array(capacity)
     this.lastSide = new Uint8Array(capacity)
     this.idleMs = new Float64Array(capacity)
     this.halfCloseMs = new Float64Array(capacity)
     this.keepAlive = new Uint8Array(capacity)
+    this.fds = columns.fds
+    this.bytes = columns.bytes
     this.generations = new Int32Array(2 * capacity)
     this.flags = new Int32Array(2 * capacity)
     this.pipes = new Int32Array(2 * capacity)
     this.quietTurns = new Uint8Array(2 * capacity)
-    this.bytes = new Float64Array(2 * capacity)
     this.#free = new Int32Array(capacity)
-    this.#freeCount = 0
   }
 
   /** Sessions that live. */
@@ -120,7 +169,8 @@ export class TcpTable {
     this.startedMs[session] = nowMs
     this.connectMs[session] = -1
     this.lastMs[session] = nowMs
-    this.lastSide[session] = 0
+    // Before anyone spoke, it is the client's turn.
+    this.lastSide[session] = 1
     this.keepAlive[session] = 0
     this.fds[client] = clientFd + 1
     this.fds[client + 1] = 0
@@ -139,26 +189,17 @@ export class TcpTable {
   }
 
   setClient(session: number, client: ClientAddress): void {
-    const at = 4 * session
-    this.words[at] = client.word0
-    this.words[at + 1] = client.word1
-    this.words[at + 2] = client.word2
-    this.words[at + 3] = client.word3
-    this.ports[session] = client.port
+    writeClientWords(this.columns, session, client)
   }
 
   readClient(session: number, into: ClientAddress): void {
-    const at = 4 * session
-    into.word0 = this.words[at] as number
-    into.word1 = this.words[at + 1] as number
-    into.word2 = this.words[at + 2] as number
-    into.word3 = this.words[at + 3] as number
-    into.port = this.ports[session] as number
+    readClientWords(this.columns, session, into)
   }
 
   /** Gives the session's place to the next one; events that are still under way for it find another generation. */
   release(session: number): void {
     const client = 2 * session
+    this.ids[session] = 0
     this.fds[client] = 0
     this.fds[client + 1] = 0
     this.leases[session] = -1
@@ -176,7 +217,7 @@ export class TcpTable {
 
   /** Whether the session exists. */
   alive(session: number): boolean {
-    return session < this.#used && (this.fds[2 * session] !== 0 || this.fds[2 * session + 1] !== 0)
+    return this.ids[session] !== 0
   }
 
   /** Sessions to walk through; some of them may not be alive. */
@@ -197,9 +238,4 @@ export class TcpTable {
   clearTried(session: number): void {
     if (this.#tried.size > 0) this.#tried.delete(session)
   }
-}
-
-/** Bytes that a roster of so many sessions takes: what main needs of them when their worker died. */
-export function rosterBytes(capacity: number): number {
-  return 16 * capacity
 }

@@ -1,27 +1,83 @@
-import type { Tried } from '../../model/session.ts'
+import type { ClientAddress, Tried } from '../../model/session.ts'
+import { readClientWords, writeClientWords } from './client-words.ts'
+import type { MutableFacts } from './session-facts.ts'
 
 const NONE = -1
 const NO_TRIES: readonly Tried[] = []
 
+/** What is told of a session when it ended, and what it holds: shared with main, which tells it for a worker that died. */
+export interface UdpColumns {
+  /** Descriptors plus one; 0: none. */
+  readonly fds: Int32Array<SharedArrayBuffer>
+  /** The session's number; 0: no session has this place. */
+  readonly ids: Float64Array<SharedArrayBuffer>
+  readonly listeners: Int32Array<SharedArrayBuffer>
+  readonly leases: Int32Array<SharedArrayBuffer>
+  readonly words: Uint32Array<SharedArrayBuffer>
+  readonly ports: Uint16Array<SharedArrayBuffer>
+  readonly attempts: Uint16Array<SharedArrayBuffer>
+  readonly startedMs: Float64Array<SharedArrayBuffer>
+  readonly connectMs: Float64Array<SharedArrayBuffer>
+  readonly fromClient: Float64Array<SharedArrayBuffer>
+  readonly fromEndpoint: Float64Array<SharedArrayBuffer>
+  readonly datagramsFromClient: Float64Array<SharedArrayBuffer>
+  readonly datagramsFromEndpoint: Float64Array<SharedArrayBuffer>
+}
+
+/** Reserves columns for so many sessions. */
+export function createUdpColumns(capacity: number): UdpColumns {
+  const float64 = () => new Float64Array(new SharedArrayBuffer(8 * capacity))
+  const int32 = () => new Int32Array(new SharedArrayBuffer(4 * capacity))
+  const uint16 = () => new Uint16Array(new SharedArrayBuffer(2 * capacity))
+  return {
+    fds: int32(),
+    ids: float64(),
+    listeners: int32(),
+    leases: int32(),
+    words: new Uint32Array(new SharedArrayBuffer(16 * capacity)),
+    ports: uint16(),
+    attempts: uint16(),
+    startedMs: float64(),
+    connectMs: float64(),
+    fromClient: float64(),
+    fromEndpoint: float64(),
+    datagramsFromClient: float64(),
+    datagramsFromEndpoint: float64(),
+  }
+}
+
+/** Reads what stands in the columns of an ended session. */
+export function readUdpFacts(columns: UdpColumns, session: number, into: MutableFacts): void {
+  into.id = columns.ids[session] as number
+  into.listener = columns.listeners[session] as number
+  into.lease = columns.leases[session] as number
+  into.attempts = columns.attempts[session] as number
+  into.startedMs = columns.startedMs[session] as number
+  into.connectMs = columns.connectMs[session] as number
+  into.bytesFromClient = columns.fromClient[session] as number
+  into.bytesFromEndpoint = columns.fromEndpoint[session] as number
+  into.datagramsFromClient = columns.datagramsFromClient[session] as number
+  into.datagramsFromEndpoint = columns.datagramsFromEndpoint[session] as number
+  readClientWords(columns, session, into.client)
+}
+
 /** State of all UDP sessions of a worker, by session; with their order of last use. */
 export class UdpTable {
   readonly capacity: number
+  readonly columns: UdpColumns
+  readonly ids: Float64Array<SharedArrayBuffer>
   readonly fds: Int32Array<SharedArrayBuffer>
   readonly leases: Int32Array<SharedArrayBuffer>
   readonly listeners: Int32Array<SharedArrayBuffer>
+  readonly attempts: Uint16Array<SharedArrayBuffer>
+  readonly startedMs: Float64Array<SharedArrayBuffer>
+  readonly connectMs: Float64Array<SharedArrayBuffer>
+  readonly fromClient: Float64Array<SharedArrayBuffer>
+  readonly fromEndpoint: Float64Array<SharedArrayBuffer>
+  readonly datagramsFromClient: Float64Array<SharedArrayBuffer>
+  readonly datagramsFromEndpoint: Float64Array<SharedArrayBuffer>
   readonly generations: Int32Array
-  readonly words: Uint32Array
-  readonly ports: Uint16Array
-  readonly ids: Float64Array
-  readonly attempts: Uint16Array
-  readonly startedMs: Float64Array
-  readonly askedMs: Float64Array
-  readonly connectMs: Float64Array
   readonly lastMs: Float64Array
-  readonly fromClient: Float64Array
-  readonly fromEndpoint: Float64Array
-  readonly datagramsFromClient: Float64Array
-  readonly datagramsFromEndpoint: Float64Array
   readonly keys: (number | string)[] = []
   readonly #tried = new Map<number, Tried[]>()
   readonly #older: Int32Array
@@ -32,24 +88,24 @@ export class UdpTable {
   #freeCount = 0
   #used = 0
 
-  constructor(capacity: number, roster: SharedArrayBuffer, rosterOffset: number) {
+  /** Takes columns that nobody else writes. */
+  constructor(columns: UdpColumns) {
+    const capacity = columns.ids.length
     this.capacity = capacity
-    this.fds = new Int32Array(roster, rosterOffset, capacity)
-    this.leases = new Int32Array(roster, rosterOffset + 4 * capacity, capacity)
-    this.listeners = new Int32Array(roster, rosterOffset + 8 * capacity, capacity)
+    this.columns = columns
+    this.ids = columns.ids
+    this.fds = columns.fds
+    this.leases = columns.leases
+    this.listeners = columns.listeners
+    this.attempts = columns.attempts
+    this.startedMs = columns.startedMs
+    this.connectMs = columns.connectMs
+    this.fromClient = columns.fromClient
+    this.fromEndpoint = columns.fromEndpoint
+    this.datagramsFromClient = columns.datagramsFromClient
+    this.datagramsFromEndpoint = columns.datagramsFromEndpoint
     this.generations = new Int32Array(capacity)
-    this.words = new Uint32Array(4 * capacity)
-    this.ports = new Uint16Array(capacity)
-    this.ids = new Float64Array(capacity)
-    this.attempts = new Uint16Array(capacity)
-    this.startedMs = new Float64Array(capacity)
-    this.askedMs = new Float64Array(capacity)
-    this.connectMs = new Float64Array(capacity)
     this.lastMs = new Float64Array(capacity)
-    this.fromClient = new Float64Array(capacity)
-    this.fromEndpoint = new Float64Array(capacity)
-    this.datagramsFromClient = new Float64Array(capacity)
-    this.datagramsFromEndpoint = new Float64Array(capacity)
     this.#older = new Int32Array(capacity).fill(NONE)
     this.#newer = new Int32Array(capacity).fill(NONE)
     this.#free = new Int32Array(capacity)
@@ -70,7 +126,7 @@ export class UdpTable {
   }
 
   /** A session without a socket, the most recently used one; -1 when the table is full. */
-  open(listener: number, key: number | string, id: number, nowMs: number): number {
+  open(listener: number, key: number | string, client: ClientAddress, id: number, nowMs: number): number {
     let session: number
     if (this.#freeCount > 0) session = this.#free[--this.#freeCount] as number
     else if (this.#used < this.capacity) session = this.#used++
@@ -88,6 +144,7 @@ export class UdpTable {
     this.fromEndpoint[session] = 0
     this.datagramsFromClient[session] = 0
     this.datagramsFromEndpoint[session] = 0
+    writeClientWords(this.columns, session, client)
     this.#link(session)
     return session
   }
@@ -96,8 +153,18 @@ export class UdpTable {
     return (this.fds[session] as number) - 1
   }
 
+  /** Whether the session exists. */
+  alive(session: number): boolean {
+    return this.ids[session] !== 0
+  }
+
+  readClient(session: number, into: ClientAddress): void {
+    readClientWords(this.columns, session, into)
+  }
+
   release(session: number): void {
     this.#unlink(session)
+    this.ids[session] = 0
     this.fds[session] = 0
     this.leases[session] = NONE
     this.listeners[session] = NONE
@@ -144,9 +211,4 @@ export class UdpTable {
     if (newer !== NONE) this.#older[newer] = older
     else this.#newest = older
   }
-}
-
-/** Bytes that a roster of so many sessions takes. */
-export function udpRosterBytes(capacity: number): number {
-  return 12 * capacity
 }

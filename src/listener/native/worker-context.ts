@@ -2,13 +2,14 @@ import type { Clock } from '../../lib/clock.ts'
 import { ProxyError } from '../../lib/errors.ts'
 import { type Arena, openArena } from '../../lib/libc/arena.ts'
 import type { Calls } from '../../lib/libc/calls.ts'
-import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_MOD } from '../../lib/libc/constants.ts'
+import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from '../../lib/libc/constants.ts'
 import { EpollChange, EpollEvents } from '../../lib/libc/epoll-events.ts'
 import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import { OptionValues } from '../../lib/libc/option-values.ts'
 import { SOCKET_ADDRESS_BYTES } from '../../lib/libc/socket-address.ts'
 import type { SessionPolicy } from '../listener.ts'
+import { EPOLL_CELL, type Estate, FIRST_PIPE_CELL, forgetArena, noteArena } from './estate.ts'
 
 /** Kinds of things that are registered with epoll; an event carries `kind << KIND_SHIFT | index` and a generation. */
 export const KIND_SHIFT = 26
@@ -55,6 +56,19 @@ export class LoopClock implements Clock {
   }
 }
 
+/** What a {@link WorkerContext} is made of. */
+export interface ContextParts {
+  readonly libc: Libc
+  readonly policy: SessionPolicy
+  readonly clock: LoopClock
+  readonly estate: Estate
+  /** Endpoints there may be. */
+  readonly endpointSlots: number
+  readonly nextId: () => number
+  /** Told of an error of ours that ended one session. */
+  readonly onFault: (error: unknown) => void
+}
+
 /** What everything in one worker's loop shares. Made and disposed by the loop. */
 export class WorkerContext implements Disposable {
   readonly libc: Libc
@@ -68,6 +82,11 @@ export class WorkerContext implements Disposable {
   readonly policy: SessionPolicy
   readonly clock: LoopClock
   readonly nextId: () => number
+  readonly onFault: (error: unknown) => void
+  /** Where the pipe pool notes its descriptors. */
+  readonly pipeDescriptors: Int32Array
+  /** Set when the system had no descriptor for a session that was accepted. */
+  outOfDescriptors = false
   /** Bytes pass through here: arena offset and address. */
   readonly copyOffset: number
   readonly copyAddress: number
@@ -76,17 +95,22 @@ export class WorkerContext implements Disposable {
   readonly peerAddress: number
   readonly peerLengthOffset: number
   readonly peerLengthAddress: number
+  readonly #estate: Estate
+  readonly #arenas: Arena[] = []
   /** Addresses of endpoints by slot. */
   readonly #addresses: number
 
-  constructor(libc: Libc, policy: SessionPolicy, clock: LoopClock, nextId: () => number, endpointSlots: number) {
+  constructor({ libc, policy, clock, estate, endpointSlots, nextId, onFault }: ContextParts) {
     this.libc = libc
     this.calls = libc.calls
     this.errno = libc.errno
     this.policy = policy
     this.clock = clock
     this.nextId = nextId
-    this.arena = openArena(libc, 2 * COPY_BYTES + EVENTS * 16 + endpointSlots * ADDRESS_STRIDE + 65_536)
+    this.onFault = onFault
+    this.#estate = estate
+    this.pipeDescriptors = estate.descriptors.subarray(FIRST_PIPE_CELL)
+    this.arena = this.openArena(2 * COPY_BYTES + EVENTS * 16 + endpointSlots * ADDRESS_STRIDE + 65_536)
     const { arena } = this
     this.events = new EpollEvents(arena, libc.layout, EVENTS)
     this.change = new EpollChange(arena, libc.layout)
@@ -100,6 +124,7 @@ export class WorkerContext implements Disposable {
     this.#addresses = arena.allocate(endpointSlots * ADDRESS_STRIDE, 64)
     this.epoll = this.calls.epoll_create1(EPOLL_CLOEXEC)
     if (this.epoll < 0) throw new ProxyError('E_ENGINE', 'system', `epoll_create1: ${errnoName(this.errno[0] as number)}`)
+    estate.descriptors[EPOLL_CELL] = this.epoll + 1
   }
 
   /** The arena offset of an endpoint's socket address. */
@@ -107,17 +132,34 @@ export class WorkerContext implements Disposable {
     return this.#addresses + slot * ADDRESS_STRIDE
   }
 
+  /** Memory that goes with this context, or with its thread. */
+  openArena(bytes: number): Arena {
+    const arena = openArena(this.libc, bytes)
+    noteArena(this.#estate, arena)
+    this.#arenas.push(arena)
+    return arena
+  }
+
   /** Registers a descriptor; false: the kernel had no memory for it. */
   watch(fd: number, mask: number, token: number, generation: number): boolean {
     return this.calls.epoll_ctl(this.epoll, EPOLL_CTL_ADD, fd, this.change.set(mask, token, generation)) === 0
   }
 
-  rewatch(fd: number, mask: number, token: number, generation: number): void {
-    this.calls.epoll_ctl(this.epoll, EPOLL_CTL_MOD, fd, this.change.set(mask, token, generation))
+  /** Changes what a registered descriptor is watched for; false: it could not be done. */
+  rewatch(fd: number, mask: number, token: number, generation: number): boolean {
+    return this.calls.epoll_ctl(this.epoll, EPOLL_CTL_MOD, fd, this.change.set(mask, token, generation)) === 0
+  }
+
+  unwatch(fd: number): void {
+    this.calls.epoll_ctl(this.epoll, EPOLL_CTL_DEL, fd, this.change.set(0, 0, 0))
   }
 
   [Symbol.dispose](): void {
+    this.#estate.descriptors[EPOLL_CELL] = 0
     this.calls.close(this.epoll)
-    this.arena[Symbol.dispose]()
+    for (const arena of this.#arenas) {
+      forgetArena(this.#estate, arena)
+      arena[Symbol.dispose]()
+    }
   }
 }

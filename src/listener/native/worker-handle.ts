@@ -1,106 +1,104 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
-import { ProxyError } from '../../lib/errors.ts'
-import type { Arena } from '../../lib/libc/arena.ts'
+import type { Clock } from '../../lib/clock.ts'
+import { messageOf, ProxyError } from '../../lib/errors.ts'
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../lib/libc/constants.ts'
 import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
-import { clearActive, type SharedState } from '../../model/shared-layout.ts'
-import { SESSIONS_WORD, STOP_WORD, type WorkerAnswer, type WorkerRequest, type WorkerStart } from './messages.ts'
-import { rosterBytes } from './tcp-table.ts'
-import { udpRosterBytes } from './udp-table.ts'
+import type { SharedState } from '../../model/shared-layout.ts'
+import { BUDGET_WORD, createEstate, type Estate, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
+import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
+import { clearEstate } from './undertaker.ts'
 
-/** Pipes a worker may hold for splicing. */
+/** Pipes a worker may hold for splicing; fewer where there are few descriptors. */
 const MOST_PIPES = 64
+/** One descriptor in so many is for pipes, at most. */
+const PIPE_SHARE = 8
+/** What a worker's tables have room for at most, whatever the limit on descriptors is. */
+const MOST_SESSIONS = 2 ** 20
 /** Session numbers that one life of a worker has. */
 const IDS_PER_LIFE = 2 ** 32
 const LIVES_PER_ROW = 2 ** 12
+/** A thread that does not end by itself after it was told to is stuck in our own code: it is ended. */
+const STUCK_AFTER_MS = 500
 
 /** What does not differ between the workers of an engine. */
 export interface WorkerSettings {
   readonly libc: Libc
-  /** Eight bytes of it are written to eventfds. */
-  readonly arena: Arena
+  /** Address of eight bytes that say 1: what is written to an eventfd. */
+  readonly one: number
+  /** Address of the linger value with which a close resets. */
+  readonly reset: number
   readonly shared: SharedState
+  readonly clock: Clock
   /** The worker's entry. */
   readonly url: URL
-  /** Descriptors that the sessions of one worker may hold. */
+  /** Descriptors that one worker may hold when there are no listeners. */
   readonly descriptors: number
+  /** Told of an error of ours that ended one session of a worker. */
+  readonly onFault: (row: number, reason: string) => void
 }
 
-type Request = WorkerRequest extends infer R ? (R extends unknown ? Omit<R, 'ticket'> : never) : never
+/** A {@link WorkerRequest} that has no ticket yet. */
+export type WorkerRequestBody = WorkerRequest extends infer R ? (R extends unknown ? Omit<R, 'ticket'> : never) : never
 
 /** Main's end of one worker: a thread, the way to wake it, and what is left of it when it dies. */
 export class WorkerHandle {
   readonly row: number
-  /** Resolves when the thread has ended, told to or not. */
+  /** What the thread holds. */
+  readonly estate: Estate
+  /** Resolves when the thread has ended and was buried. */
   readonly ended: Promise<void>
   readonly #settings: WorkerSettings
   readonly #worker: Worker
   readonly #port: MessagePort
   readonly #wakeFd: number
-  readonly #one: number
-  readonly #control: Int32Array<SharedArrayBuffer>
-  readonly #roster: SharedArrayBuffer
-  readonly #tcpCapacity: number
-  readonly #udpCapacity: number
+  readonly #pipes: number
   readonly #waiting = new Map<number, (answer: WorkerAnswer) => void>()
   #nextTicket = 1
   #over = false
 
-  /** Starts the thread; `life` counts the workers that had this row before. `onDeath` is called if it ends untold. */
-  constructor(settings: WorkerSettings, row: number, life: number, onDeath: (reason: string) => void) {
+  /** Starts the thread; `life` counts the workers that had this row before. When it has ended and what it held is closed,
+   *  `onEnd` is called: with a reason if nobody told it to. What it counted stands in the estate until then.
+   *  @throws ProxyError E_ENGINE without descriptors. */
+  constructor(settings: WorkerSettings, row: number, life: number, onEnd: (worker: WorkerHandle, died?: string) => void) {
     const { libc, shared, descriptors } = settings
     this.#settings = settings
     this.row = row
-    const control = new SharedArrayBuffer(8)
-    this.#control = new Int32Array(control)
-    const forSessions = descriptors - 2 * MOST_PIPES
-    this.#tcpCapacity = Math.max(1, Math.floor(forSessions / 2))
-    this.#udpCapacity = Math.max(1, Math.floor(forSessions / 2))
-    this.#roster = new SharedArrayBuffer(rosterBytes(this.#tcpCapacity) + udpRosterBytes(this.#udpCapacity))
     this.#wakeFd = libc.calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
     if (this.#wakeFd < 0) throw new ProxyError('E_ENGINE', 'system', `eventfd: ${errnoName(libc.errno[0] as number)}`)
-    const one = settings.arena.allocate(8)
-    settings.arena.u32[one >> 2] = 1
-    this.#one = settings.arena.addressOf(one)
+    this.#pipes = Math.min(MOST_PIPES, Math.floor(descriptors / PIPE_SHARE / 2))
+    const half = Math.min(MOST_SESSIONS, Math.max(1, Math.floor((descriptors - 2 * this.#pipes) / 2)))
+    this.estate = createEstate({ tcpSessions: half, udpSessions: half, pipes: this.#pipes })
+    Atomics.store(this.estate.control, BUDGET_WORD, descriptors - 2 * this.#pipes)
 
     const { port1, port2 } = new MessageChannel()
     this.#port = port1
-    port1.on('message', (answer: WorkerAnswer) => this.#answered(answer))
+    port1.on('message', (message: WorkerAnswer | WorkerFault) => this.#heard(message))
     port1.unref()
-    const start: WorkerStart = {
-      row,
-      shared,
-      roster: this.#roster,
-      descriptors: forSessions,
-      tcpCapacity: this.#tcpCapacity,
-      udpCapacity: this.#udpCapacity,
-      mostPipes: MOST_PIPES,
-      control,
-      wakeFd: this.#wakeFd,
-      idBase: (row * LIVES_PER_ROW + (life % LIVES_PER_ROW)) * IDS_PER_LIFE,
-    }
+    const idBase = (row * LIVES_PER_ROW + (life % LIVES_PER_ROW)) * IDS_PER_LIFE
+    const start: WorkerStart = { row, shared, estate: this.estate, wakeFd: this.#wakeFd, idBase }
     this.#worker = new Worker(settings.url, { workerData: { start, port: port2 }, transferList: [port2], execArgv: [] })
     let reason = 'its thread ended'
     this.#worker.on('error', (error) => {
-      reason = error instanceof Error ? error.message : String(error)
+      reason = messageOf(error)
     })
     this.ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {
+        const told = this.estate.control[STOP_WORD] !== 0
         this.#bury()
+        onEnd(this, told ? undefined : reason)
         resolve()
-        if (this.#control[STOP_WORD] === 0) onDeath(reason)
       })
     })
   }
 
   /** Sessions that run now. */
   get sessions(): number {
-    return this.#over ? 0 : Atomics.load(this.#control, SESSIONS_WORD)
+    return this.#over ? 0 : Atomics.load(this.estate.control, SESSIONS_WORD)
   }
 
   /** Asks the worker for something. Resolves with its answer, or at once with nothing if it is dead or dies. */
-  ask(request: Request): Promise<WorkerAnswer> {
+  ask(request: WorkerRequestBody): Promise<WorkerAnswer> {
     const ticket = this.#nextTicket++
     if (this.#over) return Promise.resolve({ ticket, count: 0 })
     const { promise, resolve } = Promise.withResolvers<WorkerAnswer>()
@@ -110,33 +108,47 @@ export class WorkerHandle {
     return promise
   }
 
+  /** Lets the worker hold so many descriptors, its pipes included. */
+  budget(descriptors: number): void {
+    if (this.#over) return
+    const forSessions = descriptors - 2 * this.#pipes
+    if (Atomics.exchange(this.estate.control, BUDGET_WORD, forSessions) < forSessions) this.#wake()
+  }
+
   /** Tells the thread to end: its sessions are cut. Safe in an `exit` handler. */
   stop(): void {
     if (this.#over) return
-    Atomics.store(this.#control, STOP_WORD, 1)
+    Atomics.store(this.estate.control, STOP_WORD, 1)
     this.#wake()
   }
 
+  /** Ends the thread, by force if it does not do so soon after it was told to. */
+  async end(): Promise<void> {
+    this.stop()
+    using _ = this.#settings.clock.after(STUCK_AFTER_MS, () => void this.#worker.terminate())
+    await this.ended
+  }
+
   #wake(): void {
-    this.#settings.libc.calls.write(this.#wakeFd, this.#one, 8)
+    Atomics.store(this.estate.control, MESSAGE_WORD, 1)
+    this.#settings.libc.calls.write(this.#wakeFd, this.#settings.one, 8)
   }
 
-  #answered(answer: WorkerAnswer): void {
-    const resolve = this.#waiting.get(answer.ticket)
-    this.#waiting.delete(answer.ticket)
-    resolve?.(answer)
+  #heard(message: WorkerAnswer | WorkerFault): void {
+    if ('fault' in message) {
+      this.#settings.onFault(this.row, message.fault)
+      return
+    }
+    const resolve = this.#waiting.get(message.ticket)
+    this.#waiting.delete(message.ticket)
+    resolve?.(message)
   }
 
-  /** Closes what the thread held and gives its leases back. A thread that was told to stop has left nothing. */
+  /** Closes what the thread still held, and answers for it. */
   #bury(): void {
     this.#over = true
     const { calls } = this.#settings.libc
-    const held = [
-      new Int32Array(this.#roster, 0, 2 * this.#tcpCapacity),
-      new Int32Array(this.#roster, rosterBytes(this.#tcpCapacity), this.#udpCapacity),
-    ]
-    for (const fds of held) for (const fd of fds) if (fd !== 0) calls.close(fd - 1)
-    clearActive(this.#settings.shared, this.row)
+    clearEstate(this.estate, calls, this.#settings.reset)
     calls.close(this.#wakeFd)
     this.#port.close()
     for (const [ticket, resolve] of this.#waiting) resolve({ ticket, count: 0 })

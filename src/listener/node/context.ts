@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { CoarseTimer } from '../../lib/coarse-timer.ts'
 import type { SessionPolicy } from '../listener.ts'
+import type { Newcomers } from './newcomers.ts'
 
 /** Errors that are this machine's own, not the endpoint's. */
 export const OWN_ERRORS: ReadonlySet<string> = new Set([
@@ -19,6 +20,7 @@ export interface NodeContext {
   readonly clock: Clock
   /** Watches idle sessions. */
   readonly idle: CoarseTimer
+  readonly newcomers: Newcomers
   readonly nextId: () => number
   readonly budget: Budget
 }

@@ -4,6 +4,7 @@ import type { RouteDelta } from '../../model/delta.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import type { Engine, ListenerSpec, ListenerStatus, SessionFilter, SessionPolicy } from '../listener.ts'
 import { Budget, type NodeContext } from './context.ts'
+import { Newcomers } from './newcomers.ts'
 import { sessionIds } from './session-id.ts'
 import { TcpListener } from './tcp-listener.ts'
 import { UdpListener } from './udp-listener.ts'
@@ -23,10 +24,12 @@ export interface NodeEngineOptions {
 export function openNodeEngine(options: NodeEngineOptions): Engine {
   const clock = options.clock ?? systemClock
   const idle = new CoarseTimer(clock, IDLE_TICK_MS)
+  const newcomers = new Newcomers(clock)
   const context: NodeContext = {
     policy: options.policy,
     clock,
     idle,
+    newcomers,
     nextId: sessionIds(0),
     budget: new Budget(options.descriptors),
   }
@@ -85,6 +88,7 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
       for (const listener of all) await listener.stopListening('killed')
       for (const listener of all) listener.cut({}, 'killed')
       await Promise.all(all.map((listener) => listener.whenEmpty()))
+      newcomers[Symbol.dispose]()
       idle[Symbol.dispose]()
     },
   }

@@ -32,7 +32,7 @@ export class TcpListener {
   async open(): Promise<ListenerStatus> {
     const { ip, port } = this.spec.address
     if (this.#server) return { state: 'listening', address: this.spec.address }
-    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true, noDelay: true, keepAlive: true })
+    const server = createServer({ pauseOnConnect: true, allowHalfOpen: true })
     server.on('connection', (socket) => this.#accept(socket))
     const failure = await new Promise<Error | undefined>((resolve) => {
       server.once('error', resolve)

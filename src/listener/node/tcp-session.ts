@@ -3,10 +3,11 @@ import type { Timer } from '../../lib/clock.ts'
 import type { Expiring } from '../../lib/coarse-timer.ts'
 import { errnoOf } from '../../lib/errors.ts'
 import { fillClientAddress } from '../../model/address.ts'
-import { familyOf } from '../../model/keys.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
 import type { Decision, SessionTimeouts } from '../listener.ts'
 import { type NodeContext, OWN_ERRORS } from './context.ts'
+import type { Newcomer } from './newcomers.ts'
+import { finish, release, reset } from './socket-ends.ts'
 
 const NOTHING_TRIED: readonly Tried[] = []
 /** A dead peer found by keep-alive was idle, not resetting. */
@@ -15,27 +16,16 @@ const IDLE_END: { readonly [End in SessionEnd]?: SessionEnd } = {
   'endpoint-reset': 'endpoint-idle',
 }
 const FALLBACK: SessionTimeouts = { idleMs: 3_600_000, halfCloseMs: 60_000, udpIdleMs: 60_000, udpResponses: undefined }
-const NOTHING = new Uint8Array(0)
+/** Sessions that live so long get keep-alive probes; most do not, and are spared the system calls. */
+const YOUNG_MS = 60_000
+/** What goes out at once in any case. A socket that sends more, or again, must be told not to wait. */
+const MOST_IN_ONE_SEGMENT = 1_000
 /** A side whose other side broke may send this much more before it is reset: what was on its way, and then some. */
 const MOST_DISCARDED_BYTES = 1024 * 1024
 
-/** Resets a connected socket. One that is just being shut down cannot be reset until that is done. */
-function reset(socket: Socket): void {
-  if (socket.destroyed) return
-  if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy())
-  else socket.resetAndDestroy()
-}
-
-/** Closes our half once everything before it is in the system's hands. Not earlier: a socket that still has bytes to
- *  write when it is ended can be reset no more, and what was cut short would look like a whole. */
-function finish(socket: Socket): void {
-  if (socket.writableLength === 0) socket.end()
-  else socket.write(NOTHING, () => socket.end())
-}
-
 /** One TCP session: a client's socket, attempts to reach an endpoint, then bytes both ways until both have closed.
  *  Takes the client's socket, which must be paused and allow half-open. */
-export class TcpSession implements SessionFacts, Expiring {
+export class TcpSession implements SessionFacts, Expiring, Newcomer {
   readonly id: number
   readonly listener: number
   readonly client: ClientAddress
@@ -55,14 +45,23 @@ export class TcpSession implements SessionFacts, Expiring {
   readonly #onEnd: (session: TcpSession) => void
   #endpoint: Socket | undefined
   #tried: readonly Tried[] = NOTHING_TRIED
+  /** When the attempt that runs is over. */
+  #deadlineMs = 0
   #deadline: Timer | undefined
   /** The reason of the first thing that ended either direction. */
   #reason: SessionEnd | undefined
+  #askedMs = 0
   #lastMs: number
   #lastFromClient = false
   /** A side broke: what is on its way to the other is delivered, nothing else. */
   #broken = false
   #discardedBytes = 0
+  /** Its sockets send no keep-alive probes yet. */
+  #young = true
+  /** It has no timers of its own yet: most sessions end before they need one. */
+  #newcomer = true
+  /** Its idleness is watched. */
+  #watched = false
   /** Both sides were told to go. */
   #stopped = false
   /** Sockets whose close has not been seen yet. */
@@ -85,7 +84,8 @@ export class TcpSession implements SessionFacts, Expiring {
   /** Asks for an endpoint and goes on from there. */
   start(): void {
     this.#socket.on('error', (error) => this.#failed(this.#socket, error, 'client-reset'))
-    this.#socket.once('close', this.#closed)
+    this.#socket.on('close', this.#closed)
+    this.#context.newcomers.add(this)
     this.#ask()
   }
 
@@ -105,20 +105,37 @@ export class TcpSession implements SessionFacts, Expiring {
     return true
   }
 
+  stayed(): void {
+    this.#newcomer = false
+    if (this.#stopped) return
+    if (this.connectMs >= 0) this.#watch()
+    else this.#armDeadline()
+  }
+
   dueMs(): number {
-    const limitMs = this.#halfClosed() ? this.#timeouts.halfCloseMs : this.#timeouts.idleMs
-    return this.#lastMs + limitMs
+    return this.#young ? Math.min(this.#idleDueMs(), this.startedMs + YOUNG_MS) : this.#idleDueMs()
   }
 
   expired(): void {
     // Annotations may have changed since: a longer limit holds for sessions that already run.
     this.#timeouts = this.#context.policy.timeouts(this.listener) ?? this.#timeouts
-    if (this.dueMs() > this.#context.clock.now()) {
+    if (this.#idleDueMs() > this.#context.clock.now()) {
+      if (this.#young) this.#keepAlive()
       this.#context.idle.add(this)
       return
     }
     if (this.#halfClosed()) this.#stop('half-close-timeout')
     else this.#stop(this.#lastFromClient ? 'endpoint-idle' : 'client-idle')
+  }
+
+  #idleDueMs(): number {
+    return this.#lastMs + (this.#halfClosed() ? this.#timeouts.halfCloseMs : this.#timeouts.idleMs)
+  }
+
+  #keepAlive(): void {
+    this.#young = false
+    this.#socket.setKeepAlive(true)
+    this.#endpoint?.setKeepAlive(true)
   }
 
   #halfClosed(): boolean {
@@ -137,69 +154,82 @@ export class TcpSession implements SessionFacts, Expiring {
   }
 
   #dial(decision: Decision & { do: 'forward' }): void {
-    const askedMs = this.#context.clock.now()
     const { ip, port } = decision.endpoint.address
-    const endpoint = connect({ host: ip, port, family: familyOf(ip), allowHalfOpen: true, noDelay: true, keepAlive: true })
+    const endpoint = connect({ host: ip, port, allowHalfOpen: true })
     this.#endpoint = endpoint
-    const retry = (end: Tried['end']) => {
-      this.#giveUpDialling()
-      const tried: Tried = { lease: this.lease, end }
-      this.lease = -1
-      this.#context.policy.connectFailed(this.listener, this.client, tried)
-      this.#tried = [...this.#tried, tried]
-      this.#ask()
-    }
-    const refused = (error: Error) => {
-      if (OWN_ERRORS.has(errnoOf(error) ?? '')) this.#stop('over-limit')
-      else retry('connect-refused')
-    }
-    const connected = () => {
+    this.#askedMs = this.#context.clock.now()
+    this.#deadlineMs = this.#askedMs + decision.connectMs
+    if (!this.#newcomer) this.#armDeadline()
+    endpoint.on('error', (error) => {
+      if (this.connectMs >= 0) this.#failed(endpoint, error, 'endpoint-reset')
+      else if (OWN_ERRORS.has(errnoOf(error) ?? '')) this.#stop('over-limit')
+      else this.#retry('connect-refused')
+    })
+    endpoint.on('connect', () => {
       this.#deadline?.[Symbol.dispose]()
-      endpoint.off('error', refused)
-      this.connectMs = this.#context.clock.now() - askedMs
+      this.connectMs = this.#context.clock.now() - this.#askedMs
       this.#relay(endpoint)
-    }
-    endpoint.on('error', refused)
-    endpoint.once('connect', connected)
-    this.#deadline = this.#context.clock.after(decision.connectMs, () => retry('connect-timeout'))
+    })
+  }
+
+  #armDeadline(): void {
+    const { clock } = this.#context
+    this.#deadline = clock.after(this.#deadlineMs - clock.now(), () => this.#retry('connect-timeout'))
+  }
+
+  #retry(end: Tried['end']): void {
+    this.#giveUpDialling()
+    this.#leaveNewcomers()
+    const tried: Tried = { lease: this.lease, end }
+    this.lease = -1
+    this.#context.policy.connectFailed(this.listener, this.client, tried)
+    this.#tried = [...this.#tried, tried]
+    this.#ask()
+  }
+
+  #leaveNewcomers(): void {
+    if (!this.#newcomer) return
+    this.#newcomer = false
+    this.#context.newcomers.remove(this)
   }
 
   #relay(endpoint: Socket): void {
     const client = this.#socket
-    endpoint.on('error', (error) => this.#failed(endpoint, error, 'endpoint-reset'))
-    endpoint.once('close', this.#closed)
+    endpoint.on('close', this.#closed)
     this.#open++
-    client.on('data', (chunk: Buffer) => {
-      if (this.#broken) {
-        this.#discard(client, chunk)
-        return
-      }
-      this.bytesFromClient += chunk.length
-      this.#touch(true)
-      if (!endpoint.write(chunk)) client.pause()
-    })
-    endpoint.on('data', (chunk: Buffer) => {
-      if (this.#broken) {
-        this.#discard(endpoint, chunk)
-        return
-      }
-      this.bytesFromEndpoint += chunk.length
-      this.#touch(false)
-      if (!client.write(chunk)) endpoint.pause()
-    })
-    client.on('drain', () => {
-      this.#touch(false)
-      endpoint.resume()
-    })
-    endpoint.on('drain', () => {
-      this.#touch(true)
-      client.resume()
-    })
-    client.once('end', () => this.#halfClose(endpoint, 'client-closed'))
-    endpoint.once('end', () => this.#halfClose(client, 'endpoint-closed'))
-    this.#lastMs = this.#context.clock.now()
-    this.#context.idle.add(this)
+    this.#carry(client, endpoint, true)
+    this.#carry(endpoint, client, false)
+    this.#lastMs = this.#askedMs + this.connectMs
+    if (!this.#newcomer) this.#watch()
     client.resume()
+  }
+
+  /** Carries bytes one way, no faster than they are taken. */
+  #carry(from: Socket, to: Socket, fromClient: boolean): void {
+    let first = true
+    let untaken: Buffer | undefined
+    from.on('data', (chunk: Buffer) => {
+      if (this.#broken) {
+        this.#discard(from, chunk)
+        return
+      }
+      if (!first || chunk.length > MOST_IN_ONE_SEGMENT) to.setNoDelay()
+      first = false
+      if (fromClient) this.bytesFromClient += chunk.length
+      else this.bytesFromEndpoint += chunk.length
+      this.#touch(fromClient)
+      if (!to.write(chunk)) {
+        from.pause()
+        untaken = chunk
+      } else if (to.writableLength === 0) release(chunk)
+    })
+    to.on('drain', () => {
+      this.#touch(!fromClient)
+      if (untaken) release(untaken)
+      untaken = undefined
+      from.resume()
+    })
+    from.on('end', () => this.#halfClose(to, fromClient ? 'client-closed' : 'endpoint-closed'))
   }
 
   #touch(fromClient: boolean): void {
@@ -207,13 +237,18 @@ export class TcpSession implements SessionFacts, Expiring {
     this.#lastFromClient = fromClient
   }
 
+  /** Sees to its deadlines from now on, and again after one came nearer. */
+  #watch(): void {
+    this.#watched = true
+    this.#context.idle.add(this)
+  }
+
   #halfClose(to: Socket, end: SessionEnd): void {
     if (this.#broken) return
     this.#reason ??= end
     this.#lastMs = this.#context.clock.now()
     finish(to)
-    // The deadline may have come nearer.
-    this.#context.idle.add(this)
+    if (this.#watched) this.#watch()
   }
 
   /** A socket of ours broke. What it sent before is still delivered; then the other side learns of it: by a reset where
@@ -234,11 +269,12 @@ export class TcpSession implements SessionFacts, Expiring {
     else {
       finish(other)
       other.resume()
-      this.#context.idle.add(this)
+      if (this.#watched) this.#watch()
     }
   }
 
   #discard(from: Socket, chunk: Buffer): void {
+    if (this.#discardedBytes > MOST_DISCARDED_BYTES) return
     this.#discardedBytes += chunk.length
     if (this.#discardedBytes > MOST_DISCARDED_BYTES) reset(from)
   }
@@ -269,7 +305,8 @@ export class TcpSession implements SessionFacts, Expiring {
   readonly #closed = (): void => {
     if (--this.#open > 0) return
     if (this.connectMs < 0) this.#giveUpDialling()
-    this.#context.idle.remove(this)
+    this.#leaveNewcomers()
+    if (this.#watched) this.#context.idle.remove(this)
     this.endedMs = this.#context.clock.now()
     this.end = this.#reason ?? 'client-closed'
     this.#context.policy.ended(this)

@@ -1,0 +1,28 @@
+import type { Socket } from 'node:net'
+
+const NOTHING = new Uint8Array(0)
+/** Memory of chunks at least so long is given back at once. */
+const LONG_CHUNK_BYTES = 8 * 1024
+
+/** Resets a connected socket. One that is just being shut down cannot be reset until that is done. */
+export function reset(socket: Socket): void {
+  if (socket.destroyed) return
+  if (socket.writableEnded && !socket.writableFinished) socket.once('finish', () => socket.resetAndDestroy())
+  else socket.resetAndDestroy()
+}
+
+/** Closes our half once everything before it is in the system's hands. Not earlier: a socket that still has bytes to
+ *  write when it is ended can be reset no more, and what was cut short would look like a whole. */
+export function finish(socket: Socket): void {
+  if (socket.writableLength > 0) socket.write(NOTHING, () => socket.end())
+  // Nothing will come either: closing says the same as ending first, in one system call.
+  else if (socket.readableEnded) socket.destroy()
+  else socket.end()
+}
+
+/** Gives back the memory of a chunk that the system has taken whole. Left to the garbage collector it costs more than
+ *  everything else that is done with a byte. */
+export function release(chunk: Buffer): void {
+  const memory = chunk.buffer as ArrayBuffer
+  if (chunk.length >= LONG_CHUNK_BYTES && memory.byteLength === chunk.length) memory.transfer(0)
+}

@@ -1,0 +1,15 @@
+import { describe } from 'vitest'
+import { libc, nativeEngine } from '../support/native-engine.ts'
+import { engineCases } from './engine.cases.ts'
+
+const can = ['exact-reset', 'pause-accept', 'keep-parked-address'] as const
+
+describe.skipIf(!libc)('the native engine', () => {
+  describe('with one worker', () => {
+    engineCases(nativeEngine({ workers: 1 }), { workers: 1, network: '127.42.1', firstPort: 11_000, can })
+  })
+
+  describe('with four workers', () => {
+    engineCases(nativeEngine({ workers: 4 }), { workers: 4, network: '127.42.4', firstPort: 12_000, can })
+  })
+})

@@ -1,0 +1,153 @@
+import type { Calls } from '../../src/lib/libc/calls.ts'
+import { ERRNO } from '../../src/lib/libc/errno.ts'
+import type { Libc } from '../../src/lib/libc/load.ts'
+
+/** What may go wrong in a worker, in words that a test shares with it. */
+const CALL = 0
+const ERROR = 1
+/** Calls that pass before the first one that fails. */
+const PASS = 2
+/** Calls that fail then; negative: all of them. */
+const FAIL = 3
+const HITS = 4
+const HELD = 5
+const AT_GATE = 6
+const DEATH = 7
+const FAULT = 8
+const WORDS = 9
+
+const NAMES: readonly (keyof Calls)[] = [
+  'socket',
+  'bind',
+  'listen',
+  'accept4',
+  'connect',
+  'close',
+  'shutdown',
+  'setsockopt',
+  'getsockopt',
+  'epoll_create1',
+  'epoll_ctl',
+  'epoll_wait',
+  'recv',
+  'send',
+  'sendmsg',
+  'recvmmsg',
+  'sendmmsg',
+  'pipe2',
+  'fcntl',
+  'splice',
+  'eventfd',
+  'read',
+  'write',
+  'ioctl',
+  'mmap',
+]
+
+/** A test's hand in workers whose entry is `troubled-worker.ts`. */
+export class Trouble {
+  readonly words = new Int32Array(new SharedArrayBuffer(4 * WORDS))
+
+  /** From now on a call fails, `times` times, after `pass` calls that do not. */
+  inject(call: keyof Calls, errno: keyof typeof ERRNO, { pass = 0, times = 1 } = {}): void {
+    this.stop()
+    Atomics.store(this.words, HITS, 0)
+    Atomics.store(this.words, ERROR, ERRNO[errno])
+    Atomics.store(this.words, PASS, pass)
+    Atomics.store(this.words, FAIL, times)
+    Atomics.store(this.words, CALL, NAMES.indexOf(call) + 1)
+  }
+
+  /** No call fails any more. */
+  stop(): void {
+    Atomics.store(this.words, CALL, 0)
+  }
+
+  /** Calls that were made to fail since {@link inject}. */
+  get hits(): number {
+    return Atomics.load(this.words, HITS)
+  }
+
+  /** Keeps one worker from looking at events until the result is disposed; resolves when it stands still. The worker must
+   *  have something to look at, or be about to. */
+  hold(): Disposable {
+    Atomics.store(this.words, AT_GATE, 0)
+    Atomics.store(this.words, HELD, 1)
+    return {
+      [Symbol.dispose]: () => {
+        Atomics.store(this.words, HELD, 0)
+        Atomics.notify(this.words, HELD)
+      },
+    }
+  }
+
+  /** Whether a worker stands still. */
+  get standing(): boolean {
+    return Atomics.load(this.words, AT_GATE) === 1
+  }
+
+  /** The next worker that is told a route dies. */
+  kill(): void {
+    Atomics.store(this.words, DEATH, 1)
+  }
+
+  /** The next session that is refused by an endpoint meets an error of ours. */
+  fault(): void {
+    Atomics.store(this.words, FAULT, 1)
+  }
+}
+
+/** The library with a test's hand in it. */
+export function troubledLibc(libc: Libc, words: Int32Array<SharedArrayBuffer>): Libc {
+  const troubled = NAMES.map((name, index) => {
+    const real = libc.calls[name] as (...values: number[]) => number
+    return [name, (...values: number[]) => (fails(words, index + 1) ? failed(libc, words, name, real, values) : real(...values))]
+  })
+  const calls = { ...libc.calls, ...(Object.fromEntries(troubled) as Partial<Calls>) }
+  const wait = calls.epoll_wait
+  return {
+    ...libc,
+    calls: {
+      ...calls,
+      epoll_wait: (...values) => {
+        const count = wait(...values)
+        while (Atomics.load(words, HELD) === 1) {
+          Atomics.store(words, AT_GATE, 1)
+          Atomics.wait(words, HELD, 1)
+        }
+        return count
+      },
+    },
+  }
+}
+
+/** Takes what a test has put up: true once. */
+export function takes(words: Int32Array<SharedArrayBuffer>, what: 'death' | 'fault'): boolean {
+  return Atomics.compareExchange(words, what === 'death' ? DEATH : FAULT, 1, 0) === 1
+}
+
+function fails(words: Int32Array<SharedArrayBuffer>, call: number): boolean {
+  if (Atomics.load(words, CALL) !== call) return false
+  if (Atomics.load(words, PASS) > 0) {
+    Atomics.sub(words, PASS, 1)
+    return false
+  }
+  const left = Atomics.load(words, FAIL)
+  if (left === 0) return false
+  if (left > 0) Atomics.sub(words, FAIL, 1)
+  Atomics.add(words, HITS, 1)
+  return true
+}
+
+function failed(
+  libc: Libc,
+  words: Int32Array<SharedArrayBuffer>,
+  name: keyof Calls,
+  real: (...values: number[]) => number,
+  values: number[],
+): number {
+  // A close that fails has closed all the same.
+  if (name === 'close') real(...values)
+  libc.errno[0] = Atomics.load(words, ERROR)
+  return -1
+}
