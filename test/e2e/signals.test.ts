@@ -71,15 +71,19 @@ describeOnEngines('SIGTERM', NETWORK, (_open, engine) => {
     expect(await served.command.exit).toEqual({ code: 0, signal: null })
     expect(served.command.events('proxy.drained')).toHaveLength(1)
     // The queue was served. Between the last look into it and its end one more client may slip in, whom the system resets.
-    expect([...outcomes.keys()].filter((outcome) => !['a', 'ECONNREFUSED', 'ECONNRESET'].includes(outcome))).toEqual([])
-    expect(outcomes.get('ECONNRESET') ?? 0).toBeLessThanOrEqual(LOAD)
+    const { a: asked = 0, ECONNREFUSED: _, ...others } = Object.fromEntries(outcomes)
+    expect(Object.keys(others).filter((outcome) => !/^(ECONNRESET|reset after 0)/.test(outcome))).toEqual([])
+    expect(
+      Object.values(others).reduce((sum, count) => sum + count, 0),
+      'clients that were reset',
+    ).toBeLessThanOrEqual(1)
     const lines = served.command
       .out()
       .trimEnd()
       .split('\n')
       .map((line) => JSON.parse(line) as { end: string; bytesFromEndpoint: number })
     expect(lines.filter(({ bytesFromEndpoint }) => bytesFromEndpoint === BYTES)).toHaveLength(8)
-    expect(lines.length).toBe((outcomes.get('a') ?? 0) + 28)
+    expect(lines.length).toBe(asked + 28)
   })
 
   it('cuts what still runs at the deadline, and says how many', async () => {

@@ -108,6 +108,18 @@ export function endCases({ open, itCan }: Cases): void {
       expect((await listener.record()).end).toMatch(/^client-(closed|reset)$/)
     })
 
+    it('is remembered as the end of a session whose other side then never closes', async () => {
+      await using world = await open()
+      const endpoint = await world.tcpEndpoint('pause')
+      const listener = await world.listen({ endpoints: [endpoint], halfCloseMs: SHORT_MS })
+      const client = await listener.connect()
+      await client.sendPattern(MIB)
+      await sentIsAway(client)
+      client.reset()
+      expect(await listener.record()).toMatchObject({ end: 'client-reset' })
+      expect(await (await endpoint.session()).resume().closes()).toBe('reset')
+    })
+
     it('while an endpoint is being reached leaves nothing behind', async () => {
       await using world = await open()
       const hole = await world.blackHole()

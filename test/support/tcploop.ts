@@ -1,4 +1,5 @@
 import { createServer } from 'node:net'
+import type { Ip, Port } from '../../src/model/keys.ts'
 import { connectTcp } from './tcp-client.ts'
 import { TcpPeer } from './tcp-peer.ts'
 import { parseTcpScript } from './tcp-script.ts'
@@ -20,16 +21,22 @@ async function play(run: (peer: TcpPeer) => Promise<void>, peer: TcpPeer): Promi
   report(peer)
 }
 
-const [address = '', script = ''] = process.argv.slice(2)
-const [, ip = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? []
-if (ip === '' || script === '') {
-  console.error(
-    "usage: node test/support/tcploop.ts IP:PORT 'accept|connect, send N, say TEXT, read N|end, echo, pause, resume, wait 100ms, shut, reset, close'",
-  )
-  process.exitCode = 2
-} else {
+/** Plays what the command line says. */
+async function start(address: string, script: string): Promise<void> {
+  const [, ip = '', port = ''] = /^\[?(.*?)\]?:(\d+)$/.exec(address) ?? []
+  if (ip === '' || script === '') throw new SyntaxError(`"${address}" "${script}": an address and a script are needed`)
   const { role, run } = parseTcpScript(script)
-  if (role === 'client') await play(run, await connectTcp({ ip, port: Number(port) } as never))
+  if (role === 'client') await play(run, await connectTcp({ ip: ip as Ip, port: Number(port) as Port }))
   else
-    createServer({ allowHalfOpen: true, noDelay: true }, (socket) => void play(run, new TcpPeer(socket))).listen(Number(port), ip)
+    createServer({ allowHalfOpen: true, noDelay: true }, (socket) => void play(run, new TcpPeer(socket)))
+      .on('error', (error) => console.error(error.message))
+      .listen(Number(port), ip)
+}
+
+try {
+  await start(process.argv[2] ?? '', process.argv.slice(3).join(' '))
+} catch (error) {
+  console.error((error as Error).message)
+  console.error("usage: node test/support/tcploop.ts IP:PORT 'accept, send 5, shut, wait 100ms, reset'")
+  process.exitCode = 2
 }

@@ -145,7 +145,9 @@ export class Loop {
   #waitMs(): number {
     const now = this.#context.clock.now()
     let wait = this.#tcp.acks.run(now)
-    if (this.#tcp.relay.busy || this.#control[STOP_WORD] !== 0) return 0
+    // What came since it was looked at last has its wake-up read away already.
+    const told = Atomics.load(this.#control, STOP_WORD) | Atomics.load(this.#control, MESSAGE_WORD)
+    if (told !== 0 || this.#tcp.relay.busy) return 0
     wait = sooner(wait, this.#tcpWheel.waitMs(now))
     wait = sooner(wait, this.#udpWheel.waitMs(now))
     wait = sooner(wait, this.#tcpDoors.waitMs(now))

@@ -206,8 +206,7 @@ export class TcpSessions implements SessionOwner, Disposable {
 
   /** Ends a session whose sides have ended by themselves; a side that still stands where the other was reset is reset. */
   finish(session: number, end: SessionEnd): void {
-    const reset = end === 'client-reset' || end === 'endpoint-reset' || end === 'client-idle' || end === 'endpoint-idle'
-    this.#close(session, this.table.reasons[session] === 0 ? end : this.#reasonOf(session), reset)
+    this.#close(session, this.table.reasons[session] === 0 ? end : this.#reasonOf(session), isReset(end))
   }
 
   [Symbol.dispose](): void {
@@ -221,12 +220,13 @@ export class TcpSessions implements SessionOwner, Disposable {
       table.idleMs[session] = timeouts.idleMs
       table.halfCloseMs[session] = timeouts.halfCloseMs
     }
-    const halfClosed = table.reasons[session] !== 0
-    const limit = (halfClosed ? table.halfCloseMs[session] : table.idleMs[session]) as number
+    const ending = table.reasons[session] !== 0
+    const limit = (ending ? table.halfCloseMs[session] : table.idleMs[session]) as number
     const due = (table.lastMs[session] as number) + limit
     if (now >= due) {
-      if (halfClosed) this.stop(session, 'half-close-timeout')
-      else this.stop(session, table.lastSide[session] === 1 ? 'client-idle' : 'endpoint-idle')
+      const reason = this.#reasonOf(session)
+      const quiet = table.lastSide[session] === 1 ? 'client-idle' : 'endpoint-idle'
+      this.stop(session, !ending ? quiet : isReset(reason) ? reason : 'half-close-timeout')
       return
     }
     this.#wheel.set(session, due)
@@ -279,4 +279,9 @@ export class TcpSessions implements SessionOwner, Disposable {
     this.table.fds[direction] = 0
     calls.close(fd)
   }
+}
+
+/** A broken connection, or a peer that keep-alive found dead. */
+function isReset(end: SessionEnd): boolean {
+  return end === 'client-reset' || end === 'endpoint-reset' || end === 'client-idle' || end === 'endpoint-idle'
 }

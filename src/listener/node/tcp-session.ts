@@ -18,6 +18,10 @@ const IDLE_END: { readonly [End in SessionEnd]?: SessionEnd } = {
 const FALLBACK: SessionTimeouts = { idleMs: 3_600_000, halfCloseMs: 60_000, udpIdleMs: 60_000, udpResponses: undefined }
 /** Sessions that live so long get keep-alive probes; most do not, and are spared the system calls. */
 const YOUNG_MS = 60_000
+const KEEP_ALIVE_MS = 60_000
+/** Older Nodes know neither this nor the count: there it is ten probes, one a second. */
+const KEEP_ALIVE_EVERY_MS = 15_000
+const KEEP_ALIVE_PROBES = 4
 /** What goes out at once in any case. A socket that sends more, or again, must be told not to wait. */
 const MOST_IN_ONE_SEGMENT = 1_000
 /** A side whose other side broke may send this much more before it is reset: what was on its way, and then some. */
@@ -124,7 +128,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
       this.#context.idle.add(this)
       return
     }
-    if (this.#halfClosed()) this.#stop('half-close-timeout')
+    if (this.#broken) this.#stop(this.#reason ?? 'internal')
+    else if (this.#halfClosed()) this.#stop('half-close-timeout')
     else this.#stop(this.#lastFromClient ? 'endpoint-idle' : 'client-idle')
   }
 
@@ -134,8 +139,9 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
 
   #keepAlive(): void {
     this.#young = false
-    this.#socket.setKeepAlive(true)
-    this.#endpoint?.setKeepAlive(true)
+    for (const socket of [this.#socket, this.#endpoint]) {
+      socket?.setKeepAlive(true, KEEP_ALIVE_MS, KEEP_ALIVE_EVERY_MS, KEEP_ALIVE_PROBES)
+    }
   }
 
   #halfClosed(): boolean {

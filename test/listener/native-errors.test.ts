@@ -1,0 +1,154 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import type { Calls } from '../../src/lib/libc/calls.ts'
+import type { ERRNO } from '../../src/lib/libc/errno.ts'
+import { openDescriptors } from '../support/descriptors.ts'
+import { echoDatagram } from '../support/echo.ts'
+import { EngineWorld, type TestListener } from '../support/engine-world.ts'
+import { eventually } from '../support/eventually.ts'
+import { libc, nativeEngine } from '../support/native-engine.ts'
+import { Trouble } from '../support/trouble.ts'
+
+type Errno = keyof typeof ERRNO
+
+const EXHAUSTED: readonly Errno[] = ['ENOBUFS', 'EMFILE', 'ENFILE', 'EADDRNOTAVAIL', 'ENOMEM']
+const BROKEN: readonly Errno[] = ['EPIPE', 'ECONNRESET', 'ETIMEDOUT', 'ECONNREFUSED', 'EHOSTUNREACH']
+const ODD: readonly Errno[] = ['EINTR', 'EAGAIN', 'EINVAL', 'EBADF', 'EPERM', 'ENOSYS']
+const ALL = [...EXHAUSTED, ...BROKEN, ...ODD]
+
+/** Calls that a worker makes for sessions. */
+const CALLS: readonly (keyof Calls)[] = [
+  'accept4',
+  'socket',
+  'connect',
+  'setsockopt',
+  'getsockopt',
+  'epoll_ctl',
+  'recv',
+  'send',
+  'shutdown',
+  'close',
+  'splice',
+  'pipe2',
+  'fcntl',
+  'ioctl',
+  'recvmmsg',
+  'sendmmsg',
+  'sendmsg',
+  'read',
+]
+/** Once, a few times in a row, and for as long as the work takes. */
+const TIMES = [1, 5, -1]
+const MIB = 2 ** 20
+/** A share of one core that a process with nothing to do does not use. */
+const SPINNING = 0.6
+const QUIET_MS = 120
+
+describe.skipIf(!libc)('whatever the system refuses a native worker', () => {
+  const trouble = new Trouble()
+  const deaths: string[] = []
+  let world: EngineWorld
+  let echo: TestListener
+  let bulk: TestListener
+  let retried: TestListener
+  let udp: TestListener
+  let udpRetried: TestListener
+
+  beforeAll(async () => {
+    const openEngine = nativeEngine({ workers: 1, trouble: trouble.words, onDeath: (_, reason) => deaths.push(reason) })
+    world = await EngineWorld.open({ network: '127.42.3', firstPort: 15_000, workers: 1, openEngine })
+    const endpoint = await world.tcpEndpoint('echo')
+    const answering = await world.udpEndpoint(echoDatagram)
+    const refusing = await world.refusingEndpoint()
+    echo = await world.listen({ endpoints: [endpoint] })
+    bulk = await world.listen({ endpoints: [await world.tcpEndpoint('send 1M, shut')] })
+    retried = await world.listen({ endpoints: [refusing, endpoint] })
+    udp = await world.listen({ protocol: 'UDP', endpoints: [answering] })
+    udpRetried = await world.listen({ protocol: 'UDP', endpoints: [refusing, answering] })
+  })
+  afterAll(() => world[Symbol.asyncDispose]())
+
+  /** Some of everything, which may or may not come to a good end, but comes to an end. */
+  async function work(): Promise<void> {
+    const small = [echo.start(), retried.start(), echo.start(), retried.start()]
+    const big = bulk.start()
+    const clients = [await udp.udpClient(), await udpRetried.udpClient()]
+    for (const client of small) void client.send('hello').then(() => client.halfClose())
+    for (const client of clients) for (let n = 0; n < 5; n++) client.send('hello')
+    void big.send('x')
+    await eventually(() => expect(small.every(({ closed, text }) => closed || text === 'hello') || trouble.hits > 0).toBe(true))
+    // Whoever met the trouble, or waits for somebody who did, leaves.
+    await eventually(() => expect(big.closed || big.received.bytes === MIB || trouble.hits > 0).toBe(true))
+    for (const client of [...small, big]) client.reset()
+    for (const client of clients) await client[Symbol.asyncDispose]()
+  }
+
+  async function worksAgain(): Promise<void> {
+    trouble.stop()
+    const client = await echo.connect()
+    await client.send('hello')
+    await client.receives('hello')
+    client.halfClose()
+    expect(await client.closes()).toBe('end')
+    await using asking = await udp.udpClient()
+    expect(`${await asking.askAgain('hello')}`).toBe('hello')
+    await world.engine.cut({}, 'killed')
+    await eventually(() => expect(world.engine.sessions()).toBe(0))
+  }
+
+  for (const call of CALLS) {
+    it(`at ${call}, it lives on, and nothing is left behind`, async () => {
+      await worksAgain()
+      await work()
+      await worksAgain()
+      const before = openDescriptors()
+      for (const errno of ALL) {
+        for (const times of TIMES) {
+          for (const pass of times === 1 ? [0, 3] : [0]) {
+            trouble.inject(call, errno, { times, pass })
+            await work()
+            await worksAgain()
+          }
+        }
+        expect(deaths).toEqual([])
+      }
+      await eventually(() => expect(openDescriptors()).toBeLessThanOrEqual(before + 2))
+    }, 120_000)
+  }
+
+  for (const call of ['accept4', 'recvmmsg', 'epoll_ctl', 'socket', 'splice'] as const) {
+    for (const errno of [...EXHAUSTED, 'EPERM', 'EINVAL'] as const) {
+      it(`at ${call} for long (${errno}), it does not spin`, async () => {
+        trouble.inject(call, errno, { times: -1 })
+        const waiting = [echo.start(), bulk.start()]
+        const asking = await udp.udpClient()
+        asking.send('hello')
+        await eventually(() => expect(trouble.hits).toBeGreaterThan(0))
+        expect(await busyShare()).toBeLessThan(SPINNING)
+        for (const client of waiting) client.reset()
+        await asking[Symbol.asyncDispose]()
+        await worksAgain()
+        expect(deaths).toEqual([])
+      })
+    }
+  }
+
+  it('at epoll_wait, it is interrupted or replaced', async () => {
+    trouble.inject('epoll_wait', 'EINTR', { times: 20 })
+    await work()
+    await worksAgain()
+    expect(deaths).toEqual([])
+    trouble.inject('epoll_wait', 'EINVAL', { times: 1 })
+    await work()
+    await eventually(() => expect(deaths).toEqual(['epoll_wait: EINVAL']))
+    await worksAgain()
+  })
+})
+
+/** The share of one core that this process uses while the test does nothing. */
+async function busyShare(): Promise<number> {
+  const before = process.cpuUsage()
+  const startedMs = performance.now()
+  await new Promise((resolve) => setTimeout(resolve, QUIET_MS))
+  const { user, system } = process.cpuUsage(before)
+  return (user + system) / 1000 / (performance.now() - startedMs)
+}

@@ -1,0 +1,102 @@
+import { type Arena, openArena } from '../../src/lib/libc/arena.ts'
+import {
+  MSG_DONTWAIT,
+  MSG_NOSIGNAL,
+  SHUT_WR,
+  SO_LINGER,
+  SOCK_CLOEXEC,
+  SOCK_DGRAM,
+  SOCK_STREAM,
+  SOL_SOCKET,
+  SOL_UDP,
+  UDP_SEGMENT,
+} from '../../src/lib/libc/constants.ts'
+import { ERRNO } from '../../src/lib/libc/errno.ts'
+import { type Libc, loadLibc } from '../../src/lib/libc/load.ts'
+import { INT_BYTES, LINGER_BYTES, OptionValues } from '../../src/lib/libc/option-values.ts'
+import { familyOf, SOCKET_ADDRESS_BYTES, writeSocketAddress } from '../../src/lib/libc/socket-address.ts'
+import { fillClientAddress } from '../../src/model/address.ts'
+import type { SocketAddress } from '../../src/model/keys.ts'
+
+const ROOM_BYTES = 512 * 1024
+/** Not among the constants: nothing of ours sends urgent data. */
+const MSG_OOB = 1
+
+/** Sockets without Node in between: what is asked for happens at once. Connecting waits, nothing else does. */
+export class RawSockets implements Disposable {
+  readonly #libc: Libc
+  readonly #arena: Arena
+  readonly #values: OptionValues
+  readonly #address: number
+  readonly #data: number
+  readonly #open = new Set<number>()
+
+  constructor() {
+    this.#libc = loadLibc().libc as Libc
+    this.#arena = openArena(this.#libc, ROOM_BYTES + 65_536)
+    this.#values = new OptionValues(this.#arena)
+    this.#address = this.#arena.allocate(SOCKET_ADDRESS_BYTES)
+    this.#data = this.#arena.allocate(ROOM_BYTES)
+  }
+
+  connect(address: SocketAddress): number {
+    return this.#connected(SOCK_STREAM, address)
+  }
+
+  /** A UDP socket; `segmentBytes`: what it sends is cut into datagrams of that size by the kernel. */
+  udp(address: SocketAddress, segmentBytes = 0): number {
+    const fd = this.#connected(SOCK_DGRAM, address)
+    if (segmentBytes > 0) this.#libc.calls.setsockopt(fd, SOL_UDP, UDP_SEGMENT, this.#values.int(segmentBytes), INT_BYTES)
+    return fd
+  }
+
+  /** How many bytes the system took: 0 if it has no room. */
+  send(fd: number, data: string | Uint8Array, flags = 0): number {
+    const bytes = Buffer.from(data as string).subarray(0, ROOM_BYTES)
+    this.#arena.u8.set(bytes, this.#data)
+    const sent = this.#libc.calls.send(fd, this.#arena.addressOf(this.#data), bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL | flags)
+    return Math.max(sent, 0)
+  }
+
+  sendUrgent(fd: number, byte: string): void {
+    this.send(fd, byte, MSG_OOB)
+  }
+
+  /** What has come: one datagram, or what a stream has, at most 64 KiB. Or how the other side went; or nothing. */
+  receive(fd: number): Buffer | 'empty' | 'end' | 'reset' {
+    const bytes = this.#libc.calls.recv(fd, this.#arena.addressOf(this.#data), 65_536, MSG_DONTWAIT)
+    if (bytes > 0) return Buffer.from(this.#arena.u8.subarray(this.#data, this.#data + bytes))
+    if (bytes === 0) return 'end'
+    return this.#libc.errno[0] === ERRNO.EAGAIN ? 'empty' : 'reset'
+  }
+
+  halfClose(fd: number): void {
+    this.#libc.calls.shutdown(fd, SHUT_WR)
+  }
+
+  reset(fd: number): void {
+    this.#libc.calls.setsockopt(fd, SOL_SOCKET, SO_LINGER, this.#values.reset, LINGER_BYTES)
+    this.close(fd)
+  }
+
+  close(fd: number): void {
+    if (this.#open.delete(fd)) this.#libc.calls.close(fd)
+  }
+
+  [Symbol.dispose](): void {
+    for (const fd of [...this.#open]) this.close(fd)
+    this.#arena[Symbol.dispose]()
+  }
+
+  #connected(type: number, { ip, port }: SocketAddress): number {
+    const address = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
+    fillClientAddress(ip, port, address)
+    const fd = this.#libc.calls.socket(familyOf(address), type | SOCK_CLOEXEC, 0)
+    this.#open.add(fd)
+    const bytes = writeSocketAddress(this.#arena, this.#address, address)
+    if (this.#libc.calls.connect(fd, this.#arena.addressOf(this.#address), bytes) < 0) {
+      throw new Error(`connect ${ip}:${port}: errno ${this.#libc.errno[0]}`)
+    }
+    return fd
+  }
+}
