@@ -1,5 +1,6 @@
 import type { Endpoint, EndpointGroup } from './endpoint.ts'
-import type { Ip, ListenerKey, Port, ServiceKey, ServicePortKey, SocketAddress } from './keys.ts'
+import type { Cidr, Ip, ListenerKey, Port, ServiceKey, ServicePortKey, SocketAddress } from './keys.ts'
+import type { Labels } from './labels.ts'
 import type { Located } from './objects.ts'
 import type { Problem } from './problem.ts'
 import type { Service, ServicePort } from './service.ts'
@@ -61,6 +62,8 @@ export type Places = ReadonlyMap<string, number>
 /** Everything in force at one moment. */
 export interface Snapshot {
   readonly revision: number
+  /** Where this process runs, the Node object of its name included. */
+  readonly node: NodeContext
   readonly services: ReadonlyMap<ServiceKey, CompiledService>
   readonly routes: ReadonlyMap<ListenerKey, Route>
   readonly claims: Claims
@@ -71,8 +74,12 @@ export interface Snapshot {
 /** Where this process runs, as Services see it. The same reference as long as nothing changed. */
 export interface NodeContext {
   readonly name: string
+  /** Zone and region among them. */
+  readonly labels: Labels
   /** Addresses that answer on nodePorts. */
   readonly nodePortAddresses: readonly Ip[]
+  /** Clients from here are on this node: its own addresses, and those of its pods as far as they are known. */
+  readonly clients: readonly Cidr[]
 }
 
 /** What has to happen to sockets between two snapshots. */

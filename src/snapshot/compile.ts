@@ -19,6 +19,7 @@ import type { Origin } from '../model/source-object.ts'
 import { assignAddresses, assignPorts } from './assign.ts'
 import { grantClaims } from './claims.ts'
 import { frontendsOf } from './frontends.ts'
+import { withNodeObject } from './node-object.ts'
 import { endpointsOf, usableEndpoints } from './usable.ts'
 
 export interface CompileOptions {
@@ -39,10 +40,11 @@ const NO_GROUPS: readonly Located<EndpointGroup>[] = []
  *  Service changed. */
 export function compile(
   objects: ObjectSet,
-  node: NodeContext,
+  place: NodeContext,
   options: CompileOptions,
   previous: Snapshot | undefined,
 ): Snapshot {
+  const node = withNodeObject(place, objects.nodes.get(place.name), previous?.node)
   const assigned = assignAll(objects, options, previous)
   const drafts = new Map<ServiceKey, Draft>()
   for (const [key, input] of objects.services) drafts.set(key, draft(input, assigned, node, previous?.services.get(key)))
@@ -64,6 +66,7 @@ export function compile(
   }
   return {
     revision: (previous?.revision ?? 0) + 1,
+    node,
     services,
     routes,
     claims,

@@ -21,7 +21,7 @@ export function endpointsOf(service: Service, port: ServicePort, groups: readonl
       for (const listed of group.endpoints) {
         const address = { ip: listed.ip, port: groupPort.port }
         const key = endpointKey(address, port.protocol)
-        const { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints } = listed
+        const { ready, serving, terminating, nodeName, zone, zoneHints, nodeHints, topology } = listed
         // Slices carry it in `ready` already.
         const published = service.publishNotReadyAddresses && group.object.startsWith('Endpoints ')
         const endpoint: Endpoint = {
@@ -35,6 +35,7 @@ export function endpointsOf(service: Service, port: ServicePort, groups: readonl
           zone,
           zoneHints,
           nodeHints,
+          topology,
         }
         const known = byAddress.get(key)
         if (!known || rank(endpoint) > rank(known)) byAddress.set(key, endpoint)

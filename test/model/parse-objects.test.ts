@@ -98,10 +98,6 @@ describe('objects that are not for us', () => {
     expect(set).toMatchObject({ problems: [], notes: ['ignored: kind Service of serving.knative.dev/v1 (1 object)'] })
   })
 
-  it('are passed over in silence when they are Nodes', () => {
-    expect(parseAll([{ apiVersion: 'v1', kind: 'Node', metadata: { name: 'x' } }])).toMatchObject({ problems: [], notes: [] })
-  })
-
   it('cannot put lines of their own into a note', () => {
     expect(parseAll([{ apiVersion: 'v1', kind: 'X\nignored: all' }]).notes).toEqual([
       'ignored: kind "X\\nignored: all" (1 object)',
