@@ -3,7 +3,7 @@ import type { Cidr, Ip, ListenerKey, Port, ServiceKey, ServicePortKey, SocketAdd
 import type { Labels } from './labels.ts'
 import type { Located } from './objects.ts'
 import type { Problem } from './problem.ts'
-import type { Service, ServicePort } from './service.ts'
+import type { Service, ServicePort, TrafficPolicy } from './service.ts'
 
 export type FrontendKind = 'clusterIP' | 'nodePort' | 'externalIP' | 'loadBalancer'
 
@@ -19,9 +19,26 @@ export interface Frontend {
  *  Immutable; the same reference from one snapshot to the next means nothing about it changed. */
 export interface Route extends Frontend {
   readonly service: Service
-  /** Usable under this frontend's policy, of the address's family, without duplicates, in key order. Routes of one
-   *  Service port share the reference. */
+  /** The traffic policy of this kind of frontend. */
+  readonly policy: TrafficPolicy
+  /** Usable under this policy, of the address's family, without duplicates, in key order. Routes of one Service port and
+   *  policy share the reference. */
   readonly endpoints: readonly Endpoint[]
+  /** What `localClients` use instead. Where a load balancer sends only to nodes with an endpoint (external policy Local),
+   *  a client that is on the node already gets what it would get by way of the load balancer: any endpoint. */
+  readonly localClientEndpoints: readonly Endpoint[]
+  /** Who is on this node; empty where that makes no difference. */
+  readonly localClients: readonly Cidr[]
+}
+
+/** The endpoints of one family that a Service port may use, by policy. */
+export interface EndpointSets {
+  /** Undefined: no frontend asks for it. */
+  readonly cluster: readonly Endpoint[] | undefined
+  /** On this node. Undefined: no frontend asks for it. */
+  readonly local: readonly Endpoint[] | undefined
+  /** Whether there is any endpoint that could serve, on whatever node. */
+  readonly hasAny: boolean
 }
 
 /** The endpoints of one Service port. */
@@ -29,7 +46,7 @@ export interface ServicePortEndpoints {
   readonly port: ServicePort
   /** Every endpoint that the objects list for it, usable or not, in key order. */
   readonly all: readonly Endpoint[]
-  readonly usable: { readonly 4: readonly Endpoint[]; readonly 6: readonly Endpoint[] }
+  readonly usable: { readonly 4: EndpointSets; readonly 6: EndpointSets }
 }
 
 /** Which Service listens on which address. The same reference as long as no address changed hands. */

@@ -8,7 +8,10 @@ export function withNodeObject(node: NodeContext, object: Node | undefined, prev
   const next = object
     ? { ...node, labels: { ...node.labels, ...object.labels }, clients: [...new Set([...node.clients, ...object.podCidrs])] }
     : node
-  return previous && sameNode(previous, next) ? previous : next
+  if (!previous) return next
+  if (sameNode(previous, next)) return previous
+  // Routes that did not change must not look as if they had.
+  return sameList(previous.clients, next.clients) ? { ...next, clients: previous.clients } : next
 }
 
 /** Whether both say the same. */

@@ -316,3 +316,14 @@ describe('parsing again', () => {
     expect(problems.map(({ place, code }) => `${place} ${code}`)).toEqual(['a.yaml:9 duplicate'])
   })
 })
+
+describe('a policy of Local', () => {
+  const local = aService({ internalTrafficPolicy: 'Local' })
+  const found = (...objects: unknown[]) => parseAll(objects).problems.map(({ severity, code, field }) => [severity, code, field])
+
+  it('wants endpoints that say where they are', () => {
+    expect(found(local, aSlice())).toEqual([['warning', 'no-node-names', 'spec.internalTrafficPolicy']])
+    expect(found(local, aSlice({ endpoints: [{ addresses: ['10.1.0.1'], nodeName: 'elsewhere' }] }))).toEqual([])
+    expect(found(aService(), aSlice())).toEqual([])
+  })
+})

@@ -65,6 +65,7 @@ function createWorld(rows = 1) {
         protocol: 'TCP',
         scheduler: 'rr',
         endpoints: endpoints(1, 2, 3),
+        forLocalClients: undefined,
         affinityTimeoutMs: undefined,
         sourceRanges: [],
         connectMs: [250, 500, 1000, 2000],

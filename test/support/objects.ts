@@ -31,10 +31,10 @@ export interface SliceOptions {
   readonly addressType?: 'IPv4' | 'IPv6'
 }
 
-/** An EndpointSlice of that Service. An endpoint is an address, or an address and its conditions. */
+/** An EndpointSlice of that Service. An endpoint is an address, or an address, its conditions, and its other fields. */
 export function aSlice(
   service: string,
-  endpoints: readonly (string | readonly [string, Json])[],
+  endpoints: readonly (string | readonly [address: string, conditions: Json, more?: Json])[],
   { name = `${service}-1`, ports = [{ name: '', port: 8080 }], addressType = 'IPv4' }: SliceOptions = {},
 ): Json {
   const metadata = named(service)
@@ -45,8 +45,8 @@ export function aSlice(
     addressType,
     ports,
     endpoints: endpoints.map((endpoint) => {
-      const [address, conditions] = typeof endpoint === 'string' ? [endpoint, {}] : endpoint
-      return { addresses: [address], conditions }
+      const [address, conditions, more] = typeof endpoint === 'string' ? [endpoint, {}] : endpoint
+      return { addresses: [address], conditions, ...more }
     }),
   }
 }
