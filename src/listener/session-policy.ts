@@ -107,11 +107,6 @@ class RouteState {
   choicesFor(client: ClientAddress): Choices {
     return this.#forLocals && this.#locals?.contains(client) ? this.#forLocals : this.#forOthers
   }
-
-  serves(slot: number, client: ClientAddress | undefined): boolean {
-    if (client) return this.choicesFor(client).positionOf(slot) >= 0
-    return this.#forOthers.positionOf(slot) >= 0 || (this.#forLocals?.positionOf(slot) ?? -1) >= 0
-  }
 }
 
 /** The policy of one thread's sessions; `row` is the thread's row in the ledger.
@@ -204,8 +199,9 @@ export class RouteSessionPolicy implements SessionPolicy {
     this.ended(session)
   }
 
-  serves(listener: number, lease: number, client?: ClientAddress): boolean {
-    return this.#routes.get(listener)?.serves(lease, client) ?? false
+  serves(listener: number, lease: number, client: ClientAddress): boolean {
+    const state = this.#routes.get(listener)
+    return state !== undefined && state.choicesFor(client).positionOf(lease) >= 0
   }
 
   timeouts(listener: number): SessionTimeouts | undefined {
