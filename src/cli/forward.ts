@@ -49,6 +49,6 @@ function sourceOptions(logger: Logger): ForwardSourceOptions {
 }
 
 function localAddresses(): readonly Ip[] {
-  const { nodePortAddresses } = readNodeContext({ name: '', nodeIps: [], nodeportAddresses: [] })
+  const { nodePortAddresses } = readNodeContext({ name: '', nodeLabels: {}, nodeIps: [], nodeportAddresses: [] })
   return nodePortAddresses.toSorted((a, b) => Number(isLoopback(b)) - Number(isLoopback(a)))
 }

@@ -30,8 +30,8 @@ export interface SessionPolicy {
   ended(session: SessionFacts): void
   /** Counts a session that was turned away before it could ask, and writes its record. */
   refused(session: SessionFacts): void
-  /** Whether new sessions of this listener may still go to this endpoint. */
-  serves(listener: number, lease: number): boolean
+  /** Whether new sessions of this client on this listener may still go to this endpoint. */
+  serves(listener: number, lease: number, client: ClientAddress): boolean
   /** Undefined once the route is gone; sessions then keep the last values they saw. */
   timeouts(listener: number): SessionTimeouts | undefined
 }

@@ -81,7 +81,9 @@ export class ListenerPool {
     for (const route of routes) {
       const managed = this.#listeners.get(route.key)
       if (!managed) continue
-      managed.wanted = route.endpoints.length > 0 ? 'listening' : 'parked'
+      // One that nobody may be served at is closed; where some may be, the policy turns the others away.
+      const serves = route.endpoints.length > 0 || route.localClientEndpoints.length > 0
+      managed.wanted = serves ? 'listening' : 'parked'
       work.push(this.#settle(managed))
     }
     await Promise.all(work)

@@ -2,7 +2,8 @@ import { AffinityTable, NO_ENDPOINT } from '../affinity/affinity-table.ts'
 import { type Picker, pickAgain, wasTried } from '../balancer/picker.ts'
 import { schedulerNamed } from '../balancer/schedulers/registry.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { PublishedRoute, RouteDelta, RouteEndpoint } from '../model/delta.ts'
+import type { LocalClients, PublishedRoute, RouteDelta, RouteEndpoint } from '../model/delta.ts'
+import type { Cidr } from '../model/keys.ts'
 import type { ClientAddress, SessionFacts, Tried } from '../model/session.ts'
 import { sessionEndNumber } from '../model/session.ts'
 import {
@@ -17,7 +18,7 @@ import {
   serviceCell,
 } from '../model/shared-layout.ts'
 import { RecordWriter } from '../observe/records.ts'
-import { Admission } from './admission.ts'
+import { Admission, ClientRanges } from './admission.ts'
 import type { Decision, SessionPolicy, SessionTimeouts } from './listener.ts'
 
 const SESSIONS = serviceCell('sessions')
@@ -50,23 +51,25 @@ const OUT_OF_ATTEMPTS = {
   'connect-timeout': { do: 'refuse', end: 'connect-timeout' },
 } as const satisfies { readonly [End in Tried['end']]: Decision }
 
-/** A route with what is built from it once, so that deciding allocates nothing. */
-class RouteState {
-  readonly route: PublishedRoute
+/** A list of endpoints with what is built from it once, so that deciding allocates nothing. */
+class Choices {
+  readonly endpoints: readonly RouteEndpoint[]
   readonly picker: Picker
-  readonly admission: Admission
   /** Position by slot. */
   readonly #positions: ReadonlyMap<number, number>
   /** `decisions[position][attempt]`. */
   readonly #decisions: readonly (readonly Decision[])[]
 
-  constructor(route: PublishedRoute, rotations: Int32Array<SharedArrayBuffer>) {
-    this.route = route
-    this.picker = schedulerNamed(route.scheduler)(route.endpoints, { rotations, rotation: route.rotation })
-    this.admission = new Admission(route.sourceRanges)
-    this.#positions = new Map(route.endpoints.map((endpoint, position) => [endpoint.slot, position]))
-    this.#decisions = route.endpoints.map((endpoint) =>
-      route.connectMs.map((connectMs) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs }) as const),
+  constructor(
+    { scheduler, connectMs }: PublishedRoute,
+    { endpoints, rotation }: Pick<PublishedRoute, 'endpoints' | 'rotation'>,
+    rotations: Int32Array<SharedArrayBuffer>,
+  ) {
+    this.endpoints = endpoints
+    this.picker = schedulerNamed(scheduler)(endpoints, { rotations, rotation })
+    this.#positions = new Map(endpoints.map((endpoint, position) => [endpoint.slot, position]))
+    this.#decisions = endpoints.map((endpoint) =>
+      connectMs.map((one) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs: one }) as const),
     )
   }
 
@@ -75,7 +78,7 @@ class RouteState {
   }
 
   slotAt(position: number): number {
-    return (this.route.endpoints[position] as RouteEndpoint).slot
+    return (this.endpoints[position] as RouteEndpoint).slot
   }
 
   forward(position: number, attempt: number): Decision {
@@ -83,11 +86,34 @@ class RouteState {
   }
 }
 
+/** A route, ready to be asked. */
+class RouteState {
+  readonly route: PublishedRoute
+  readonly admission: Admission
+  readonly #forOthers: Choices
+  readonly #forLocals: Choices | undefined
+  readonly #locals: ClientRanges | undefined
+
+  /** `locals`: who is on this node, where the route tells them apart. */
+  constructor(route: PublishedRoute, rotations: Int32Array<SharedArrayBuffer>, locals: ClientRanges | undefined) {
+    this.route = route
+    this.admission = new Admission(route.sourceRanges)
+    this.#forOthers = new Choices(route, route, rotations)
+    this.#forLocals = route.forLocalClients && new Choices(route, route.forLocalClients, rotations)
+    this.#locals = locals
+  }
+
+  /** What this client may be given. */
+  choicesFor(client: ClientAddress): Choices {
+    return this.#forLocals && this.#locals?.contains(client) ? this.#forLocals : this.#forOthers
+  }
+}
+
 /** The policy of one thread's sessions; `row` is the thread's row in the ledger.
  *
  *  The life of a session, top to bottom: it begins and is counted (`decide`, nothing tried); a client
- *  whose address is not permitted goes no further; one with affinity goes
- *  where it went before, if that still serves; otherwise the scheduler picks an endpoint, untried ones first, and that
+ *  whose address is not permitted goes no further; what a client may be given depends on whether it is on this node; one
+ *  with affinity goes where it went before, if that still serves; otherwise the scheduler picks an endpoint, untried ones first, and that
  *  choice is remembered. An attempt that fails ends its lease and the affinity (`connectFailed`), and the engine asks
  *  again, until the attempts are used up; where another session of the client has moved already, this one follows. At
  *  the end the record is written and the session is counted by how it ended. */
@@ -98,6 +124,7 @@ export class RouteSessionPolicy implements SessionPolicy {
   readonly #affinity: AffinityTable
   readonly #records: RecordWriter
   readonly #routes = new Map<number, RouteState>()
+  readonly #ranges = new WeakMap<readonly Cidr[], ClientRanges>()
   /** The Service slot of every listener ever seen; sessions may outlive their route. */
   readonly #serviceSlots: number[] = []
   /** Sessions of every listener ever seen, in this thread. */
@@ -115,7 +142,7 @@ export class RouteSessionPolicy implements SessionPolicy {
   apply(delta: RouteDelta): void {
     for (const listener of delta.remove) this.#routes.delete(listener)
     for (const route of delta.set) {
-      this.#routes.set(route.listener, new RouteState(route, this.#rotations))
+      this.#routes.set(route.listener, new RouteState(route, this.#rotations, this.#rangesOf(route.forLocalClients)))
       this.#handOver(route.listener, route.serviceSlot)
     }
   }
@@ -131,19 +158,20 @@ export class RouteSessionPolicy implements SessionPolicy {
       this.#begin(listener)
       if (!state.admission.permits(client)) return DENIED
     }
-    if (route.endpoints.length === 0) return NO_ROUTE
+    const choices = state.choicesFor(client)
+    if (choices.endpoints.length === 0) return NO_ROUTE
     if (tried.length >= route.connectMs.length) return outOfAttempts(tried)
 
     let position = -1
-    if (route.affinityTimeoutMs !== undefined) position = this.#remembered(state, client, tried)
+    if (route.affinityTimeoutMs !== undefined) position = this.#remembered(route, choices, client, tried)
     if (position < 0) {
-      position = state.picker.pick(client, tried)
-      if (position < 0) position = pickAgain(route.endpoints, tried)
+      position = choices.picker.pick(client, tried)
+      if (position < 0) position = pickAgain(choices.endpoints, tried)
       if (position < 0) return outOfAttempts(tried)
-      if (route.affinityTimeoutMs !== undefined) position = this.#remember(state, client, position, tried)
+      if (route.affinityTimeoutMs !== undefined) position = this.#remember(route, choices, client, position, tried)
     }
-    this.#countAttempt(route.serviceSlot, state.slotAt(position), tried.length > 0)
-    return state.forward(position, tried.length)
+    this.#countAttempt(route.serviceSlot, choices.slotAt(position), tried.length > 0)
+    return choices.forward(position, tried.length)
   }
 
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void {
@@ -171,9 +199,9 @@ export class RouteSessionPolicy implements SessionPolicy {
     this.ended(session)
   }
 
-  serves(listener: number, lease: number): boolean {
+  serves(listener: number, lease: number, client: ClientAddress): boolean {
     const state = this.#routes.get(listener)
-    return state !== undefined && state.positionOf(lease) >= 0
+    return state !== undefined && state.choicesFor(client).positionOf(lease) >= 0
   }
 
   timeouts(listener: number): SessionTimeouts | undefined {
@@ -200,10 +228,19 @@ export class RouteSessionPolicy implements SessionPolicy {
     add(this.#row.services, base + ACTIVE, 1)
   }
 
-  #remembered(state: RouteState, client: ClientAddress, tried: readonly Tried[]): number {
-    const { serviceSlot, affinityTimeoutMs } = state.route
+  /** Routes of one revision share the list. */
+  #rangesOf(locals: LocalClients | undefined): ClientRanges | undefined {
+    if (!locals) return undefined
+    const known = this.#ranges.get(locals.clients)
+    const ranges = known ?? new ClientRanges(locals.clients)
+    if (!known) this.#ranges.set(locals.clients, ranges)
+    return ranges
+  }
+
+  #remembered(route: PublishedRoute, choices: Choices, client: ClientAddress, tried: readonly Tried[]): number {
+    const { serviceSlot, affinityTimeoutMs } = route
     const slot = this.#affinity.find(serviceSlot, client, this.#clock.now(), affinityTimeoutMs as number)
-    const position = slot === NO_ENDPOINT || wasTried(tried, slot) ? -1 : state.positionOf(slot)
+    const position = slot === NO_ENDPOINT || wasTried(tried, slot) ? -1 : choices.positionOf(slot)
     if (tried.length > 0) return position
     if (slot !== NO_ENDPOINT && position < 0) this.#affinity.forget(serviceSlot, client, slot)
     add(this.#row.services, serviceBase(serviceSlot) + (position < 0 ? AFFINITY_MISSES : AFFINITY_HITS), 1)
@@ -211,13 +248,13 @@ export class RouteSessionPolicy implements SessionPolicy {
   }
 
   /** Remembers the choice; another thread may have made one a moment earlier, which then stands. */
-  #remember(state: RouteState, client: ClientAddress, position: number, tried: readonly Tried[]): number {
-    const { serviceSlot, affinityTimeoutMs } = state.route
-    const slot = state.slotAt(position)
+  #remember(route: PublishedRoute, choices: Choices, client: ClientAddress, position: number, tried: readonly Tried[]): number {
+    const { serviceSlot, affinityTimeoutMs } = route
+    const slot = choices.slotAt(position)
     const nowMs = this.#clock.now()
     const stands = this.#affinity.remember(serviceSlot, client, slot, nowMs, affinityTimeoutMs as number)
     if (stands === slot) return position
-    const other = state.positionOf(stands)
+    const other = choices.positionOf(stands)
     if (other >= 0 && !wasTried(tried, stands)) return other
     // What stands did not take this session: the client moves on.
     if (tried.length > 0) this.#affinity.move(serviceSlot, client, slot, nowMs, affinityTimeoutMs as number)

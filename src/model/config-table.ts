@@ -10,6 +10,7 @@ export type OptionKind =
   | 'ips'
   | 'cidr'
   | 'cidrs'
+  | 'labels'
   | 'port-range'
 
 /** The commands that take options. */
@@ -76,6 +77,13 @@ export const CONFIG_OPTIONS = {
     default: '',
     commands: VALIDITY,
     help: "Name of this node, as endpoints carry it in nodeName; the machine's host name when empty",
+  },
+  nodeLabel: {
+    kind: 'labels',
+    argument: 'KEY=VALUE',
+    default: '',
+    commands: VALIDITY,
+    help: 'Label of this node, such as topology.kubernetes.io/zone=zone-a; those of a Node object of its name come before it',
   },
   nodeIp: {
     kind: 'ips',
@@ -196,5 +204,5 @@ export function variableOf(key: OptionKey): string {
 
 /** Whether an option takes several values: its flag repeats, and one value may hold several between commas. */
 export function isList(kind: OptionKind): boolean {
-  return kind === 'texts' || kind === 'ips' || kind === 'cidrs'
+  return kind === 'texts' || kind === 'ips' || kind === 'cidrs' || kind === 'labels'
 }

@@ -2,6 +2,7 @@ import { parseDuration, showDuration } from '../lib/duration.ts'
 import { parseCidr, parseIp, parsePort } from './address.ts'
 import type { CONFIG_OPTIONS, ConfigOption, OptionKey, OptionKind } from './config-table.ts'
 import type { Cidr, Ip, Port, SocketAddress } from './keys.ts'
+import { type Label, parseLabel } from './labels.ts'
 
 /** Ports from one to another, both included. */
 export type PortRange = readonly [from: Port, to: Port]
@@ -17,6 +18,7 @@ interface KindValues {
   ips: Ip
   cidr: Cidr
   cidrs: Cidr
+  labels: Label
   'port-range': PortRange
 }
 
@@ -84,6 +86,7 @@ const READINGS: { readonly [Kind in OptionKind]: Reading<KindValues[Kind]> } = {
   ips: { parse: parseIp, expected: () => 'an IP address such as 192.0.2.10 or 2001:db8::10' },
   cidr,
   cidrs: cidr,
+  labels: { parse: parseLabel, expected: () => 'a label such as topology.kubernetes.io/zone=zone-a' },
   'port-range': { parse: parsePortRange, expected: () => 'two ports from 1 to 65535 such as 30000-32767, the lower one first' },
 }
 

@@ -12,6 +12,7 @@ import {
 } from './config-table.ts'
 import { expectedValue, type OptionValue, type PortRange, parseOptionValue } from './config-value.ts'
 import type { Cidr, Ip, SocketAddress } from './keys.ts'
+import type { Labels } from './labels.ts'
 import { type Problem, showValue } from './problem.ts'
 
 /** Everything a process was told about itself: read once at start, complete, in canonical form. */
@@ -22,6 +23,8 @@ export interface Configuration {
   readonly workers: number | undefined
   /** Undefined: the machine's host name. */
   readonly hostnameOverride: string | undefined
+  /** Of this node, by key. */
+  readonly nodeLabels: Labels
   /** Empty: the addresses found on this machine. */
   readonly nodeIps: readonly Ip[]
   /** Empty: every address of the node. */
@@ -93,6 +96,7 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     engine: required('engine'),
     workers: read('workers').at(-1),
     hostnameOverride: read('hostnameOverride').at(-1),
+    nodeLabels: Object.fromEntries(read('nodeLabel')),
     nodeIps: unique(read('nodeIp')),
     nodeportAddresses: unique(read('nodeportAddresses')),
     allowLoopbackEndpoints: required('allowLoopbackEndpoints'),

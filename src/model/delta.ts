@@ -10,6 +10,16 @@ export interface RouteEndpoint {
   readonly weight: number
 }
 
+/** Clients on this node, where they are served otherwise than others. */
+export interface LocalClients {
+  /** Where they come from. Routes share the reference. */
+  readonly clients: readonly Cidr[]
+  /** The ledger's rotation word for this list of endpoints. */
+  readonly rotation: number
+  /** In rotation order. Routes with the same list share the reference. */
+  readonly endpoints: readonly RouteEndpoint[]
+}
+
 /** A route as an engine's thread needs it: values and slot numbers, nothing that cannot be cloned. */
 export interface PublishedRoute {
   readonly listener: number
@@ -21,6 +31,8 @@ export interface PublishedRoute {
   readonly scheduler: SchedulerName
   /** In rotation order. Routes with the same list share the reference. */
   readonly endpoints: readonly RouteEndpoint[]
+  /** What clients on this node use instead; undefined: the same as everybody. */
+  readonly forLocalClients: LocalClients | undefined
   readonly affinityTimeoutMs: number | undefined
   /** Only clients inside one of these are served; empty: everyone. */
   readonly sourceRanges: readonly Cidr[]

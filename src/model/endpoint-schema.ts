@@ -17,6 +17,8 @@ const sliceEndpoint = z.looseObject({
   hints: z.looseObject({ forZones: hints, forNodes: hints }).nullish(),
   /** v1beta1: what nodeName and zone were before they were fields. */
   topology: mapping.nullish(),
+  /** What became of it in v1. */
+  deprecatedTopology: mapping.nullish(),
 })
 export type RawSliceEndpoint = z.output<typeof sliceEndpoint>
 

@@ -1,4 +1,5 @@
 import type { EndpointKey, Ip, Port, Protocol, ServiceKey, SocketAddress } from './keys.ts'
+import type { Labels } from './labels.ts'
 
 /** One address that can serve one Service port. */
 export interface Endpoint {
@@ -13,6 +14,8 @@ export interface Endpoint {
   readonly zone: string | undefined
   readonly zoneHints: readonly string[]
   readonly nodeHints: readonly string[]
+  /** Labels of its node that slices of old carried along; for topologyKeys. */
+  readonly topology: Labels
 }
 
 /** One address of a slice, before ports are joined to it. */
@@ -25,6 +28,8 @@ export interface SliceEndpoint {
   readonly zone: string | undefined
   readonly zoneHints: readonly string[]
   readonly nodeHints: readonly string[]
+  /** Labels of its node that slices of old carried along; for topologyKeys. */
+  readonly topology: Labels
 }
 
 /** Addresses × ports of one EndpointSlice, or of one subset of a v1 Endpoints object: checked, in canonical form. */

@@ -45,6 +45,8 @@ export function checkLinks(objects: LinkedObjects): Problem[] {
   return problems
 }
 
+const POLICIES = ['externalTrafficPolicy', 'internalTrafficPolicy'] as const
+
 function checkService(service: Service, groups: readonly Located<EndpointGroup>[], findings: Findings): void {
   const filled = groups.flatMap(({ value }) => (value.endpoints.length > 0 ? value.ports : []))
   if (filled.length === 0) {
@@ -55,6 +57,11 @@ function checkService(service: Service, groups: readonly Located<EndpointGroup>[
       `has no endpoints: needs an EndpointSlice labelled ${SERVICE_NAME_LABEL}=${service.name}, or Endpoints of its name`,
     )
     return
+  }
+  const [policy] = POLICIES.filter((field) => service[field] === 'Local')
+  if (policy && groups.every(({ value }) => value.endpoints.every(({ nodeName }) => nodeName === undefined))) {
+    const message = 'must have endpoints with a nodeName: none says on which node it is, so none counts as local anywhere'
+    findings.warn('no-node-names', ['spec', policy], 'Local', message)
   }
   for (const [index, port] of service.ports.entries()) {
     if (filled.some((other) => sameName(other, port))) continue

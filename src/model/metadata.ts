@@ -34,6 +34,7 @@ export function describeObject(value: unknown): string {
   const name = metadata['name'] ?? value['id']
   const kind = showWord(value['kind'])
   if (name === undefined) return kind
+  if (kind === 'Node') return `${kind} ${showWord(name)}`
   const subject = serviceKey(showWord(metadata['namespace'] || DEFAULT_NAMESPACE), showWord(name))
   return kind === '' ? subject : `${kind} ${subject}`
 }

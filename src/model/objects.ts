@@ -1,5 +1,6 @@
 import type { EndpointGroup } from './endpoint.ts'
 import type { ServiceKey } from './keys.ts'
+import type { Node } from './node.ts'
 import type { Problem } from './problem.ts'
 import type { Service } from './service.ts'
 import type { Origin } from './source-object.ts'
@@ -15,6 +16,8 @@ export interface ObjectSet {
   readonly services: ReadonlyMap<ServiceKey, Located<Service>>
   /** Slices where there are any, else the subsets of the v1 Endpoints; in a stable order. */
   readonly endpoints: ReadonlyMap<ServiceKey, readonly Located<EndpointGroup>[]>
+  /** By name. */
+  readonly nodes: ReadonlyMap<string, Node>
   readonly problems: readonly Problem[]
   /** Things to say once, not wrong: kinds that are ignored, Endpoints that slices override. */
   readonly notes: readonly string[]

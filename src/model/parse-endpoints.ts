@@ -3,6 +3,7 @@ import type { EndpointGroup, SliceEndpoint } from './endpoint.ts'
 import { type EndpointPorts, endpointsSchema, type RawAddresses, type RawSliceEndpoint, sliceSchema } from './endpoint-schema.ts'
 import type { Findings, Path } from './findings.ts'
 import { familyOf, type Ip, type ServiceKey, serviceKey } from './keys.ts'
+import { HOSTNAME_LABEL, labelOf, NO_LABELS, textLabels, ZONE_LABEL } from './labels.ts'
 import { NOT_OURS_LABELS } from './metadata.ts'
 import type { ParseOptions } from './parse-options.ts'
 import { read } from './reader.ts'
@@ -82,22 +83,19 @@ function readServiceKey(
 }
 
 function readSliceEndpoint(ip: Ip, endpoint: RawSliceEndpoint): SliceEndpoint {
-  const { conditions, hints, topology } = endpoint
+  const { conditions, hints } = endpoint
+  const topology = textLabels(endpoint.topology ?? endpoint.deprecatedTopology)
   return {
     ip,
     ready: conditions?.ready ?? true,
     serving: conditions?.serving ?? true,
     terminating: conditions?.terminating ?? false,
-    nodeName: endpoint.nodeName || textIn(topology, 'kubernetes.io/hostname'),
-    zone: endpoint.zone || textIn(topology, 'topology.kubernetes.io/zone'),
+    nodeName: endpoint.nodeName || labelOf(topology, HOSTNAME_LABEL),
+    zone: endpoint.zone || labelOf(topology, ZONE_LABEL),
     zoneHints: hints?.forZones?.map(({ name }) => name) ?? NONE,
     nodeHints: hints?.forNodes?.map(({ name }) => name) ?? NONE,
+    topology,
   }
-}
-
-function textIn(topology: Readonly<Record<string, unknown>> | null | undefined, label: string): string | undefined {
-  const text = topology?.[label]
-  return typeof text === 'string' && text !== '' ? text : undefined
 }
 
 function readAddresses(
@@ -123,6 +121,7 @@ function readAddresses(
         zone: undefined,
         zoneHints: NONE,
         nodeHints: NONE,
+        topology: NO_LABELS,
       })
     }
   }

@@ -1,7 +1,9 @@
 import type { EndpointGroup } from './endpoint.ts'
 import { type Finding, Findings, isMapping } from './findings.ts'
 import { describeObject, showWord } from './metadata.ts'
+import type { Node } from './node.ts'
 import { parseEndpointSlice, parseEndpoints } from './parse-endpoints.ts'
+import { parseNode } from './parse-node.ts'
 import type { ParseOptions } from './parse-options.ts'
 import { parseService } from './parse-service.ts'
 import { showValue } from './problem.ts'
@@ -11,6 +13,7 @@ import type { Service } from './service.ts'
 type Outcome =
   | { readonly is: 'service'; readonly service: Service }
   | { readonly is: 'slice' | 'endpoints'; readonly groups: readonly EndpointGroup[] }
+  | { readonly is: 'node'; readonly node: Node }
   /** A kind that is not read. */
   | { readonly is: 'other'; readonly kind: string }
   | { readonly is: 'broken' }
@@ -23,10 +26,13 @@ export type ParsedObject = Outcome & {
 }
 
 /** The kinds that are read: their API group, and its versions. */
-const KINDS: Readonly<Record<'Service' | 'Endpoints' | 'EndpointSlice', { group: string; versions: readonly string[] }>> = {
+const KINDS: Readonly<
+  Record<'Service' | 'Endpoints' | 'EndpointSlice' | 'Node', { group: string; versions: readonly string[] }>
+> = {
   Service: { group: '', versions: ['v1'] },
   Endpoints: { group: '', versions: ['v1'] },
   EndpointSlice: { group: 'discovery.k8s.io', versions: ['discovery.k8s.io/v1', 'discovery.k8s.io/v1beta1'] },
+  Node: { group: '', versions: ['v1'] },
 }
 
 /** How to write today what began with `id` before there was metadata. */
@@ -52,6 +58,10 @@ function parseKind(value: unknown, options: ParseOptions, findings: Findings): O
   if (kind === 'Service') {
     const service = parseService(value, options, findings)
     return service ? { is: 'service', service } : { is: 'broken' }
+  }
+  if (kind === 'Node') {
+    const node = parseNode(value, findings)
+    return node ? { is: 'node', node } : { is: 'broken' }
   }
   const slice = kind === 'EndpointSlice'
   const groups = slice ? parseEndpointSlice(value, options, findings) : parseEndpoints(value, options, findings)

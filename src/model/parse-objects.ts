@@ -2,6 +2,7 @@ import type { EndpointGroup } from './endpoint.ts'
 import { Findings, locate, placeFindings } from './findings.ts'
 import type { ServiceKey } from './keys.ts'
 import { checkLinks } from './link-objects.ts'
+import type { Node } from './node.ts'
 import type { Located, ObjectSet } from './objects.ts'
 import { type ParsedObject, parseObject } from './parse-object.ts'
 import type { ParseOptions } from './parse-options.ts'
@@ -25,8 +26,6 @@ interface Memory {
 
 type Groups = Map<ServiceKey, Located<EndpointGroup>[]>
 
-/** Kinds that belong beside Services in a file and need no note. */
-const QUIET_KINDS = new Set(['Node'])
 const MOST_NAMED = 3
 
 export function createObjectParser(options: ParseOptions): ObjectParser {
@@ -46,6 +45,7 @@ export function createObjectParser(options: ParseOptions): ObjectParser {
       const problems: Problem[] = []
       const services = new Map<ServiceKey, Located<Service>>()
       const serviceObjects = new Map<ServiceKey, SourceObject>()
+      const nodes = new Map<string, Node>()
       const slices: Groups = new Map()
       const subsets: Groups = new Map()
       const endpointObjects = new Map<ServiceKey, SourceObject>()
@@ -65,6 +65,7 @@ export function createObjectParser(options: ParseOptions): ObjectParser {
             continue
           }
           owners.set(parsed.subject, object)
+          if (parsed.is === 'node') nodes.set(parsed.node.name, parsed.node)
           if (service) {
             services.set(service.value.key, service)
             serviceObjects.set(service.value.key, object)
@@ -83,6 +84,7 @@ export function createObjectParser(options: ParseOptions): ObjectParser {
       return {
         services,
         endpoints,
+        nodes,
         problems: problems.concat(links),
         notes: [...noteIgnored(ignored), ...noteOverridden(overridden)],
       }
@@ -130,9 +132,7 @@ function sayDuplicate(object: SourceObject, subject: string, owner: SourceObject
 }
 
 function noteIgnored(ignored: ReadonlyMap<string, number>): string[] {
-  return [...ignored]
-    .filter(([kind]) => !QUIET_KINDS.has(kind))
-    .map(([kind, count]) => `ignored: kind ${kind} (${count} ${count === 1 ? 'object' : 'objects'})`)
+  return [...ignored].map(([kind, count]) => `ignored: kind ${kind} (${count} ${count === 1 ? 'object' : 'objects'})`)
 }
 
 function noteOverridden(keys: readonly ServiceKey[]): string[] {

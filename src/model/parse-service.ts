@@ -3,13 +3,15 @@ import { parseAnnotations } from './annotations.ts'
 import { isHostName } from './fields.ts'
 import { type Findings, isMapping } from './findings.ts'
 import { type Cidr, familyOf, type Ip, type Port, type ServiceKey, serviceKey, servicePortKey } from './keys.ts'
+import { ANY_NODE, isLabelKey } from './labels.ts'
 import { NOT_OURS_LABELS } from './metadata.ts'
 import type { ParseOptions } from './parse-options.ts'
-import { read } from './reader.ts'
-import type { Service, ServicePort } from './service.ts'
+import { isBlank, oneOf, read } from './reader.ts'
+import type { Service, ServicePort, TrafficDistribution } from './service.ts'
 import { type ServiceSpec, serviceSchema } from './service-schema.ts'
 
 const DEFAULT_AFFINITY_S = 10_800
+const MOST_TOPOLOGY_KEYS = 16
 /** The kubelet's own port: Kubernetes refuses to expose it. */
 const KUBELET_PORT = 10_250
 
@@ -41,6 +43,8 @@ export function parseService(value: unknown, options: ParseOptions, findings: Fi
     affinityTimeoutMs: readAffinity(spec, findings),
     internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster',
     externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster',
+    trafficDistribution: readTrafficDistribution(spec, findings),
+    topologyKeys: readTopologyKeys(spec, findings),
     sourceRanges: readSourceRanges(spec, findings),
     publishNotReadyAddresses: spec.publishNotReadyAddresses ?? false,
     options: annotated,
@@ -172,6 +176,40 @@ function readAffinity(spec: ServiceSpec, findings: Findings): number | undefined
       'must only be given for sessionAffinity ClientIP',
     )
   return undefined
+}
+
+const DISTRIBUTIONS: Readonly<Record<string, TrafficDistribution>> = {
+  PreferClose: 'same-zone',
+  PreferSameZone: 'same-zone',
+  PreferSameNode: 'same-node',
+}
+
+/** A preference: one that nobody knows takes nothing away. */
+function readTrafficDistribution(
+  { trafficDistribution: given }: ServiceSpec,
+  findings: Findings,
+): TrafficDistribution | undefined {
+  if (isBlank(given)) return undefined
+  if (typeof given === 'string' && Object.hasOwn(DISTRIBUTIONS, given)) return DISTRIBUTIONS[given]
+  const right = `must be ${oneOf(Object.keys(DISTRIBUTIONS))}; it is ignored`
+  return findings.warn('choice', ['spec', 'trafficDistribution'], given, right)
+}
+
+function readTopologyKeys(spec: ServiceSpec, findings: Findings): readonly string[] {
+  const keys = spec.topologyKeys ?? []
+  const path = ['spec', 'topologyKeys']
+  const reject = (where: readonly (string | number)[], value: unknown, message: string) =>
+    findings.reject('topology-key', where, value, message)
+  if (keys.length > MOST_TOPOLOGY_KEYS) reject(path, keys, `must be at most ${MOST_TOPOLOGY_KEYS}`)
+  if (keys.length > 0 && spec.externalTrafficPolicy === 'Local') {
+    reject(path, keys, 'must not be given with externalTrafficPolicy Local')
+  }
+  for (const [index, key] of keys.entries()) {
+    if (key === ANY_NODE && index < keys.length - 1) reject([...path, index], key, 'must only stand last')
+    else if (key !== ANY_NODE && !isLabelKey(key)) reject([...path, index], key, 'must be the key of a label, or *')
+    else if (keys.indexOf(key) < index) reject([...path, index], key, 'must be there once')
+  }
+  return keys
 }
 
 /** Ranges that make no sense are left out, unless nothing else is there: nobody's typing error opens a Service to all. */

@@ -57,6 +57,8 @@ const specSchema = z.looseObject({
     .nullish(),
   internalTrafficPolicy: trafficPolicy,
   externalTrafficPolicy: trafficPolicy,
+  trafficDistribution: z.unknown().optional(),
+  topologyKeys: z.array(z.string()).nullish(),
   publishNotReadyAddresses: z.boolean().nullish(),
 })
 export type ServiceSpec = z.output<typeof specSchema>

@@ -1,6 +1,8 @@
 import type { Cidr, Ip, Port, Protocol, ServiceKey, ServicePortKey } from './keys.ts'
 
 export type TrafficPolicy = 'Cluster' | 'Local'
+/** Where a Service would rather have its sessions served, as far as there is an endpoint. */
+export type TrafficDistribution = 'same-zone' | 'same-node'
 /** IPVS's names, plus p2c and random. */
 export type SchedulerName = 'rr' | 'wrr' | 'lc' | 'wlc' | 'sh' | 'dh' | 'sed' | 'nq' | 'mh' | 'p2c' | 'random'
 
@@ -60,6 +62,10 @@ export interface Service {
   readonly affinityTimeoutMs: number | undefined
   readonly internalTrafficPolicy: TrafficPolicy
   readonly externalTrafficPolicy: TrafficPolicy
+  /** Undefined: anywhere. Counts only where endpoints come without hints. */
+  readonly trafficDistribution: TrafficDistribution | undefined
+  /** Labels of nodes, in order of preference; `*` is any node. Empty: no constraint. Removed from Kubernetes in 1.22. */
+  readonly topologyKeys: readonly string[]
   /** Empty: everyone. */
   readonly sourceRanges: readonly Cidr[]
   readonly publishNotReadyAddresses: boolean

@@ -1,8 +1,9 @@
 import type { Endpoint, EndpointGroup } from './endpoint.ts'
-import type { Ip, ListenerKey, Port, ServiceKey, ServicePortKey, SocketAddress } from './keys.ts'
+import type { Cidr, Ip, ListenerKey, Port, ServiceKey, ServicePortKey, SocketAddress } from './keys.ts'
+import type { Labels } from './labels.ts'
 import type { Located } from './objects.ts'
 import type { Problem } from './problem.ts'
-import type { Service, ServicePort } from './service.ts'
+import type { Service, ServicePort, TrafficPolicy } from './service.ts'
 
 export type FrontendKind = 'clusterIP' | 'nodePort' | 'externalIP' | 'loadBalancer'
 
@@ -18,9 +19,26 @@ export interface Frontend {
  *  Immutable; the same reference from one snapshot to the next means nothing about it changed. */
 export interface Route extends Frontend {
   readonly service: Service
-  /** Usable under this frontend's policy, of the address's family, without duplicates, in key order. Routes of one
-   *  Service port share the reference. */
+  /** The traffic policy of this kind of frontend. */
+  readonly policy: TrafficPolicy
+  /** Usable under this policy, of the address's family, without duplicates, in key order. Routes of one Service port and
+   *  policy share the reference. */
   readonly endpoints: readonly Endpoint[]
+  /** What `localClients` use instead. Where a load balancer sends only to nodes with an endpoint (external policy Local),
+   *  a client that is on the node already gets what it would get by way of the load balancer: any endpoint. */
+  readonly localClientEndpoints: readonly Endpoint[]
+  /** Who is on this node; empty where that makes no difference. */
+  readonly localClients: readonly Cidr[]
+}
+
+/** The endpoints of one family that a Service port may use, by policy. */
+export interface EndpointSets {
+  /** Undefined: no frontend asks for it. */
+  readonly cluster: readonly Endpoint[] | undefined
+  /** On this node. Undefined: no frontend asks for it. */
+  readonly local: readonly Endpoint[] | undefined
+  /** Whether there is any endpoint that could serve, on whatever node. */
+  readonly hasAny: boolean
 }
 
 /** The endpoints of one Service port. */
@@ -28,7 +46,7 @@ export interface ServicePortEndpoints {
   readonly port: ServicePort
   /** Every endpoint that the objects list for it, usable or not, in key order. */
   readonly all: readonly Endpoint[]
-  readonly usable: { readonly 4: readonly Endpoint[]; readonly 6: readonly Endpoint[] }
+  readonly usable: { readonly 4: EndpointSets; readonly 6: EndpointSets }
 }
 
 /** Which Service listens on which address. The same reference as long as no address changed hands. */
@@ -61,6 +79,8 @@ export type Places = ReadonlyMap<string, number>
 /** Everything in force at one moment. */
 export interface Snapshot {
   readonly revision: number
+  /** Where this process runs, the Node object of its name included. */
+  readonly node: NodeContext
   readonly services: ReadonlyMap<ServiceKey, CompiledService>
   readonly routes: ReadonlyMap<ListenerKey, Route>
   readonly claims: Claims
@@ -71,8 +91,12 @@ export interface Snapshot {
 /** Where this process runs, as Services see it. The same reference as long as nothing changed. */
 export interface NodeContext {
   readonly name: string
+  /** Zone and region among them. */
+  readonly labels: Labels
   /** Addresses that answer on nodePorts. */
   readonly nodePortAddresses: readonly Ip[]
+  /** Clients from here are on this node: its own addresses, and those of its pods as far as they are known. */
+  readonly clients: readonly Cidr[]
 }
 
 /** What has to happen to sockets between two snapshots. */

@@ -153,8 +153,10 @@ export class ControlPlane implements AsyncDisposable {
   #readNode(): void {
     const node = readNodeContext(this.#options.node, this.#node)
     if (node === this.#node) return
+    const { nodePortAddresses: addresses } = node
+    if (addresses.join() !== this.#node.nodePortAddresses.join())
+      this.#options.logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses })
     this.#node = node
-    this.#options.logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses: node.nodePortAddresses })
     this.#runner.request()
   }
 }

@@ -1,23 +1,26 @@
 import { networkInterfaces } from 'node:os'
-import { cidrContains, isLinkLocal, parseIp } from '../model/address.ts'
+import { cidrContains, isLinkLocal, isLoopback, parseIp } from '../model/address.ts'
 import { type Cidr, familyOf, type Ip } from '../model/keys.ts'
+import type { Labels } from '../model/labels.ts'
 import type { NodeContext } from '../model/snapshot.ts'
+import { sameNode } from '../snapshot/node-object.ts'
 
 export interface NodeContextOptions {
   readonly name: string
+  readonly nodeLabels: Labels
   /** Instead of the addresses found on interfaces; the first of each family is the primary one. */
   readonly nodeIps: readonly Ip[]
   /** Only addresses inside one of these answer on nodePorts; empty: all. */
   readonly nodeportAddresses: readonly Cidr[]
 }
 
-/** Addresses of interfaces that are up, loopback included, link-local left out. */
+/** Addresses of interfaces that are up. */
 function interfaceAddresses(): readonly Ip[] {
   const found = new Set<Ip>()
   for (const addresses of Object.values(networkInterfaces())) {
     for (const { address } of addresses ?? []) {
       const ip = parseIp(address.split('%')[0] ?? '')
-      if (ip && !isLinkLocal(ip)) found.add(ip)
+      if (ip) found.add(ip)
     }
   }
   return [...found]
@@ -29,11 +32,19 @@ function allowed(ip: Ip, ranges: readonly Cidr[]): boolean {
   return ofFamily.length === 0 || ofFamily.some((range) => cidrContains(range, ip))
 }
 
-/** Where this process runs, read from the machine now. The same reference as `previous` when nothing changed. */
+const LOOPBACK = ['127.0.0.0/8', '::1/128'] as readonly string[] as readonly Cidr[]
+
+/** Where this process runs, read from the machine now. The same reference as `previous` when nothing changed. Link-local
+ *  addresses answer on no nodePort: nobody can be told of them without saying which link. */
 export function readNodeContext(options: NodeContextOptions, previous?: NodeContext): NodeContext {
-  const addresses = options.nodeIps.length > 0 ? options.nodeIps : interfaceAddresses()
-  const nodePortAddresses = addresses.filter((ip) => allowed(ip, options.nodeportAddresses))
-  if (previous && previous.name === options.name && previous.nodePortAddresses.join() === nodePortAddresses.join())
-    return previous
-  return { name: options.name, nodePortAddresses }
+  const onInterfaces = interfaceAddresses()
+  const addresses = options.nodeIps.length > 0 ? options.nodeIps : onInterfaces.filter((ip) => !isLinkLocal(ip))
+  const own = [...onInterfaces, ...options.nodeIps].filter((ip) => !isLoopback(ip))
+  const node: NodeContext = {
+    name: options.name,
+    labels: options.nodeLabels,
+    nodePortAddresses: addresses.filter((ip) => allowed(ip, options.nodeportAddresses)),
+    clients: [...LOOPBACK, ...new Set(own.map((ip) => `${ip}/${familyOf(ip) === 4 ? 32 : 128}` as Cidr))],
+  }
+  return previous && sameNode(previous, node) ? previous : node
 }

@@ -106,7 +106,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       udpIdleMs: config.udpTimeoutMs,
     },
     compile: { clusterIpRange: config.serviceClusterIpRange, nodePortRange: config.serviceNodePortRange },
-    node: { name: options.nodeName, nodeIps: config.nodeIps, nodeportAddresses: config.nodeportAddresses },
+    node: { ...config, name: options.nodeName },
     clock,
     logger: logger.child({ component: 'objects' }),
     onQueued: options.onQueued ?? (() => {}),

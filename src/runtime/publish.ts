@@ -3,12 +3,13 @@ import { continueRotation } from '../balancer/rotation.ts'
 import type { PublishedRoute, RouteEndpoint } from '../model/delta.ts'
 import type { Endpoint } from '../model/endpoint.ts'
 import { type Cidr, type EndpointKey, familyOf, type Ip, type ServicePortKey } from '../model/keys.ts'
+import type { TrafficPolicy } from '../model/service.ts'
 import { ROTATIONS } from '../model/shared-layout.ts'
 import type { CompiledService, Route } from '../model/snapshot.ts'
 
-/** Which of a Service slot's rotation words belongs to the endpoints of this family. */
-function rotationOf(serviceSlot: number, family: 4 | 6): number {
-  return serviceSlot * ROTATIONS + (family === 6 ? 1 : 0)
+/** Which of a Service slot's rotation words belongs to the endpoints of this family and policy. */
+function rotationOf(serviceSlot: number, family: 4 | 6, policy: TrafficPolicy): number {
+  return serviceSlot * ROTATIONS + (policy === 'Local' ? 2 : 0) + (family === 6 ? 1 : 0)
 }
 
 /** Ranges of one family: a Service that names none of a family leaves it open, as Kubernetes does. */
@@ -55,20 +56,24 @@ export class Publisher {
 
   /** The route as data for an engine; undefined when the ledger has no room for its Service. */
   publish(listener: number, route: Route): PublishedRoute | undefined {
-    const { service, port } = route
+    const { service, port, localClients: clients } = route
+    const family = familyOf(route.address.ip)
     const serviceSlot = this.#ledger.serviceSlot(port.key)
     if (serviceSlot === undefined) return undefined
-    const rotation = rotationOf(serviceSlot, familyOf(route.address.ip))
+    const list = (policy: TrafficPolicy, compiled: readonly Endpoint[]) => {
+      const rotation = rotationOf(serviceSlot, family, policy)
+      return { rotation, endpoints: this.#endpoints(port.key, rotation, compiled) }
+    }
     return {
       listener,
       service: port.key,
       serviceSlot,
-      rotation,
+      ...list(route.policy, route.endpoints),
+      forLocalClients: clients.length === 0 ? undefined : { clients, ...list('Cluster', route.localClientEndpoints) },
       protocol: port.protocol,
       scheduler: service.scheduler,
-      endpoints: this.#endpoints(port.key, rotation, route.endpoints),
       affinityTimeoutMs: service.affinityTimeoutMs,
-      sourceRanges: route.kind === 'loadBalancer' ? rangesOf(service.sourceRanges, familyOf(route.address.ip)) : [],
+      sourceRanges: route.kind === 'loadBalancer' ? rangesOf(service.sourceRanges, family) : [],
       connectMs: service.options.connectMs,
       idleMs: service.options.idleMs,
       halfCloseMs: service.options.halfCloseMs,

@@ -13,13 +13,23 @@ import {
 import type { Located, ObjectSet } from '../model/objects.ts'
 import type { Problem } from '../model/problem.ts'
 import { showValue } from '../model/problem.ts'
-import type { Service } from '../model/service.ts'
-import type { Claims, CompiledService, NodeContext, Route, ServicePortEndpoints, Snapshot } from '../model/snapshot.ts'
+import type { Service, ServicePort } from '../model/service.ts'
+import type {
+  Claims,
+  CompiledService,
+  EndpointSets,
+  Frontend,
+  NodeContext,
+  Route,
+  ServicePortEndpoints,
+  Snapshot,
+} from '../model/snapshot.ts'
 import type { Origin } from '../model/source-object.ts'
 import { assignAddresses, assignPorts } from './assign.ts'
 import { grantClaims } from './claims.ts'
 import { frontendsOf } from './frontends.ts'
-import { endpointsOf, usableEndpoints } from './usable.ts'
+import { withNodeObject } from './node-object.ts'
+import { endpointSets, endpointsOf } from './usable.ts'
 
 export interface CompileOptions {
   /** Where Services without a clusterIP get one from; undefined: they get none. */
@@ -33,16 +43,19 @@ type Draft = Pick<CompiledService, 'input' | 'clusterIps' | 'nodePorts' | 'front
 const CONFLICT = 'address-conflict'
 const NO_PLACES = new Map<string, number>()
 const NO_GROUPS: readonly Located<EndpointGroup>[] = []
+const NO_ENDPOINTS: readonly Endpoint[] = []
+const NO_CLIENTS: readonly Cidr[] = []
 
 /** Turns objects into what has to be in force. Pure: the same objects, node and previous snapshot give the same result.
  *  A Service whose inputs did not change stays the same reference; a route stays one even where other ports of its
  *  Service changed. */
 export function compile(
   objects: ObjectSet,
-  node: NodeContext,
+  place: NodeContext,
   options: CompileOptions,
   previous: Snapshot | undefined,
 ): Snapshot {
+  const node = withNodeObject(place, objects.nodes.get(place.name), previous?.node)
   const assigned = assignAll(objects, options, previous)
   const drafts = new Map<ServiceKey, Draft>()
   for (const [key, input] of objects.services) drafts.set(key, draft(input, assigned, node, previous?.services.get(key)))
@@ -64,6 +77,7 @@ export function compile(
   }
   return {
     revision: (previous?.revision ?? 0) + 1,
+    node,
     services,
     routes,
     claims,
@@ -184,10 +198,6 @@ function compileService(
       if (port.protocol === 'SCTP')
         complain('warning', 'not-served-yet', `spec.ports[${n}].protocol`, 'SCTP', 'is not served yet; the other ports are')
     })
-    if (service.externalTrafficPolicy === 'Local' || service.internalTrafficPolicy === 'Local') {
-      const field = service.externalTrafficPolicy === 'Local' ? 'spec.externalTrafficPolicy' : 'spec.internalTrafficPolicy'
-      complain('warning', 'not-served-yet', field, 'Local', 'is not served yet; treated as Cluster')
-    }
   }
 
   const ports = new Map<ServicePortKey, ServicePortEndpoints>()
@@ -198,9 +208,10 @@ function compileService(
       if (reason !== undefined) complain('error', 'endpoint-loop', `endpoint ${endpoint.key}`, undefined, reason)
       return reason === undefined
     })
-    const known = before?.ports.get(port.key)
-    const usable = { 4: keep(known?.usable[4], usableEndpoints(all, 4)), 6: keep(known?.usable[6], usableEndpoints(all, 6)) }
-    ports.set(port.key, { port, all, usable })
+    const known = before?.ports.get(port.key)?.usable
+    const usable = (family: 4 | 6) =>
+      keepSets(known?.[family], endpointSets(service, all, family, node, isAccessible(frontends, port, family)))
+    ports.set(port.key, { port, all, usable: { 4: usable(4), 6: usable(6) } })
   }
 
   const routes: Route[] = []
@@ -219,14 +230,39 @@ function compileService(
       )
       continue
     }
-    const endpoints = ports.get(frontend.port.key)?.usable[familyOf(frontend.address.ip)] ?? []
+    const usable = ports.get(frontend.port.key)?.usable[familyOf(frontend.address.ip)]
+    const route = routeOf(frontend, service, usable, node)
     const known = routesBefore.get(frontend.key)
-    const same = known?.service === service && known.endpoints === endpoints
-    routes.push(
-      same && known.port === frontend.port && known.kind === frontend.kind ? known : { ...frontend, service, endpoints },
-    )
+    routes.push(known && sameRoute(known, route) ? known : route)
   }
   return { ...wanted, groups, node, claims, ports, routes, problems }
+}
+
+/** Whether clients outside the cluster are meant to reach a Service port. */
+function isAccessible(frontends: readonly Frontend[], port: ServicePort, family: 4 | 6): boolean {
+  return frontends.some(
+    (frontend) => frontend.port === port && frontend.kind !== 'clusterIP' && familyOf(frontend.address.ip) === family,
+  )
+}
+
+function routeOf(frontend: Frontend, service: Service, usable: EndpointSets | undefined, node: NodeContext): Route {
+  const internal = frontend.kind === 'clusterIP'
+  const policy = internal ? service.internalTrafficPolicy : service.externalTrafficPolicy
+  const endpoints = usable?.[policy === 'Local' ? 'local' : 'cluster'] ?? NO_ENDPOINTS
+  const shortCircuit = policy === 'Local' && !internal
+  const localClientEndpoints = shortCircuit ? (usable?.cluster ?? NO_ENDPOINTS) : endpoints
+  return { ...frontend, service, policy, endpoints, localClientEndpoints, localClients: shortCircuit ? node.clients : NO_CLIENTS }
+}
+
+function sameRoute(a: Route, b: Route): boolean {
+  return (
+    a.service === b.service &&
+    a.port === b.port &&
+    a.kind === b.kind &&
+    a.endpoints === b.endpoints &&
+    a.localClientEndpoints === b.localClientEndpoints &&
+    a.localClients === b.localClients
+  )
 }
 
 const FIELDS: { readonly [Kind in Route['kind']]: string } = {
@@ -250,9 +286,13 @@ function showOrigin(origin: Origin): string {
   return origin.line > 0 ? `${origin.place}:${origin.line}` : origin.place
 }
 
+function keepSets(before: EndpointSets | undefined, now: EndpointSets): EndpointSets {
+  return { cluster: keep(before?.cluster, now.cluster), local: keep(before?.local, now.local), hasAny: now.hasAny }
+}
+
 /** The list of last time if it says the same, so that nothing downstream takes it for news. */
-function keep(before: readonly Endpoint[] | undefined, now: readonly Endpoint[]): readonly Endpoint[] {
-  if (!before || before.length !== now.length) return now
+function keep(before: readonly Endpoint[] | undefined, now: readonly Endpoint[] | undefined): readonly Endpoint[] | undefined {
+  if (!before || before.length !== now?.length) return now
   return now.every((endpoint, n) => endpoint.key === before[n]?.key && endpoint.weight === before[n]?.weight) ? before : now
 }
 

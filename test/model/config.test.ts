@@ -44,6 +44,7 @@ describe('configuration', () => {
         engine: 'auto',
         workers: undefined,
         hostnameOverride: undefined,
+        nodeLabels: {},
         nodeIps: [],
         nodeportAddresses: [],
         allowLoopbackEndpoints: false,
@@ -67,6 +68,14 @@ describe('configuration', () => {
     expect(parse(inputs).configuration?.workers).toBe(2)
     expect(parse({ ...inputs, variables: {} }).configuration?.workers).toBe(3)
     expect(parse({}).configuration?.workers).toBeUndefined()
+  })
+
+  it('takes labels of the node; of two with one key the last one counts', () => {
+    const flags = { nodeLabel: ['topology.kubernetes.io/zone=a,rack=7', 'rack=8'] }
+    expect(parse({ flags }).configuration?.nodeLabels).toEqual({ 'topology.kubernetes.io/zone': 'a', rack: '8' })
+    expect(parse({ flags: { nodeLabel: ['zone'] } }).lines).toEqual([
+      '--node-label: error: "zone": must be a label such as topology.kubernetes.io/zone=zone-a',
+    ])
   })
 
   it('takes lists repeated, between commas, or as lists of the file', () => {

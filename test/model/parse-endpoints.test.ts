@@ -50,6 +50,7 @@ describe('an EndpointSlice', () => {
           zone: undefined,
           zoneHints: [],
           nodeHints: [],
+          topology: {},
         },
       ],
     })
@@ -81,6 +82,7 @@ describe('an EndpointSlice', () => {
         zone: 'a',
         zoneHints: ['a', 'b'],
         nodeHints: ['node-1'],
+        topology: {},
       },
     ])
   })
@@ -100,6 +102,9 @@ describe('an EndpointSlice', () => {
       nodeName: 'node-1',
       zone: 'a',
     })
+    const kept = { 'topology.kubernetes.io/region': 'r', rack: '7' }
+    expect(good(endpoint({ topology: kept })).endpoints[0]?.topology).toEqual(kept)
+    expect(good(endpoint({ deprecatedTopology: kept })).endpoints[0]?.topology).toEqual(kept)
     expect(good(endpoint({ topology: { 'kubernetes.io/hostname': 5 } })).endpoints[0]?.nodeName).toBeUndefined()
   })
 

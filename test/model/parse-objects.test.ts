@@ -98,10 +98,6 @@ describe('objects that are not for us', () => {
     expect(set).toMatchObject({ problems: [], notes: ['ignored: kind Service of serving.knative.dev/v1 (1 object)'] })
   })
 
-  it('are passed over in silence when they are Nodes', () => {
-    expect(parseAll([{ apiVersion: 'v1', kind: 'Node', metadata: { name: 'x' } }])).toMatchObject({ problems: [], notes: [] })
-  })
-
   it('cannot put lines of their own into a note', () => {
     expect(parseAll([{ apiVersion: 'v1', kind: 'X\nignored: all' }]).notes).toEqual([
       'ignored: kind "X\\nignored: all" (1 object)',
@@ -318,5 +314,16 @@ describe('parsing again', () => {
       ...placed(aSlice()),
     ])
     expect(problems.map(({ place, code }) => `${place} ${code}`)).toEqual(['a.yaml:9 duplicate'])
+  })
+})
+
+describe('a policy of Local', () => {
+  const local = aService({ internalTrafficPolicy: 'Local' })
+  const found = (...objects: unknown[]) => parseAll(objects).problems.map(({ severity, code, field }) => [severity, code, field])
+
+  it('wants endpoints that say where they are', () => {
+    expect(found(local, aSlice())).toEqual([['warning', 'no-node-names', 'spec.internalTrafficPolicy']])
+    expect(found(local, aSlice({ endpoints: [{ addresses: ['10.1.0.1'], nodeName: 'elsewhere' }] }))).toEqual([])
+    expect(found(aService(), aSlice())).toEqual([])
   })
 })

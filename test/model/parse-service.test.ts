@@ -20,6 +20,8 @@ describe('a Service', () => {
       affinityTimeoutMs: undefined,
       internalTrafficPolicy: 'Cluster',
       externalTrafficPolicy: 'Cluster',
+      trafficDistribution: undefined,
+      topologyKeys: [],
       sourceRanges: [],
       publishNotReadyAddresses: false,
       options: {
@@ -61,7 +63,7 @@ describe('a Service', () => {
   })
 
   it('may say more than is read', () => {
-    const more = { ipFamilyPolicy: 'SingleStack', trafficDistribution: 'PreferClose', selector: { app: 'x' }, brandNew: [1] }
+    const more = { ipFamilyPolicy: 'SingleStack', selector: { app: 'x' }, brandNew: [1] }
     expect(good(more, { metadata: { uid: 'x', managedFields: [{}] }, unheardOf: 1 })).toEqual(good())
   })
 
@@ -290,5 +292,37 @@ describe('source ranges', () => {
 
   it('are for load balancers', () => {
     expect(bad({ loadBalancerSourceRanges: ['10.0.0.0/8'] })).toEqual(['service-type spec.loadBalancerSourceRanges'])
+  })
+})
+
+describe('where a Service wants to be served', () => {
+  it('is a preference for a zone, under either name, or for a node', () => {
+    const of = (trafficDistribution: unknown) => good({ trafficDistribution }).trafficDistribution
+    expect(['PreferClose', 'PreferSameZone', 'PreferSameNode'].map(of)).toEqual(['same-zone', 'same-zone', 'same-node'])
+    expect([undefined, null, ''].map(of)).toEqual([undefined, undefined, undefined])
+  })
+
+  it('takes nothing away when nobody knows what it means', () => {
+    for (const trafficDistribution of ['PreferFar', 'constructor', 5]) {
+      const { service, found } = read(aService({ trafficDistribution }))
+      expect(service?.trafficDistribution).toBeUndefined()
+      expect(found).toEqual(['warning choice spec.trafficDistribution'])
+    }
+  })
+
+  it('may be labels of nodes, as it was before Kubernetes 1.22', () => {
+    const topologyKeys = ['kubernetes.io/hostname', 'topology.kubernetes.io/zone', '*']
+    expect(good({ topologyKeys }).topologyKeys).toEqual(topologyKeys)
+    expect(good({ topologyKeys: [] }).topologyKeys).toEqual([])
+    expect(bad({ topologyKeys: ['*', 'a'] })).toEqual(['topology-key spec.topologyKeys.0'])
+    expect(bad({ topologyKeys: ['a', '-', 'a', ''] })).toEqual([
+      'topology-key spec.topologyKeys.1',
+      'topology-key spec.topologyKeys.2',
+      'topology-key spec.topologyKeys.3',
+    ])
+    expect(bad({ topologyKeys: Array.from({ length: 17 }, (_, n) => `k${n}`) })).toEqual(['topology-key spec.topologyKeys'])
+    expect(bad({ topologyKeys: ['*'], type: 'NodePort', externalTrafficPolicy: 'Local' })).toEqual([
+      'topology-key spec.topologyKeys',
+    ])
   })
 })

@@ -19,7 +19,7 @@ import {
   serviceCell,
 } from '../../src/model/shared-layout.ts'
 import { type RawRecord, RecordReader } from '../../src/observe/records.ts'
-import { type Answers, connectSession, ScriptedSession } from '../support/scripted-client.ts'
+import { type Answers, clientAddress, connectSession, ScriptedSession } from '../support/scripted-client.ts'
 
 const FOREVER_MS = 10_800_000
 
@@ -65,6 +65,7 @@ function createWorld(rows = 1) {
         protocol: 'TCP',
         scheduler: 'rr',
         endpoints: endpoints(1, 2, 3),
+        forLocalClients: undefined,
         affinityTimeoutMs: undefined,
         sourceRanges: [],
         connectMs: [250, 500, 1000, 2000],
@@ -689,11 +690,11 @@ describe('what a route says to sessions that run', () => {
   it('is which endpoints new sessions may go to', () => {
     const world = createWorld()
     world.set({ endpoints: endpoints(1, 2) })
-    expect([11, 12, 13].map((slot) => world.policy.serves(1, slot))).toEqual([true, true, false])
+    expect([11, 12, 13].map((slot) => world.policy.serves(1, slot, clientAddress(A)))).toEqual([true, true, false])
     world.set({ endpoints: endpoints(2) })
-    expect([11, 12, 13].map((slot) => world.policy.serves(1, slot))).toEqual([false, true, false])
+    expect([11, 12, 13].map((slot) => world.policy.serves(1, slot, clientAddress(A)))).toEqual([false, true, false])
     world.remove()
-    expect(world.policy.serves(1, 12)).toBe(false)
+    expect(world.policy.serves(1, 12, clientAddress(A))).toBe(false)
   })
 
   it('is how long they may be quiet, until the route is gone', () => {

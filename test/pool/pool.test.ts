@@ -12,14 +12,16 @@ const B = 'TCP/10.0.0.2:80' as ListenerKey
 const C = 'UDP/10.0.0.1:53' as ListenerKey
 
 /** A route as far as the pool looks at it. */
-function aRoute(key: ListenerKey, endpoints = 1): Route {
+function aRoute(key: ListenerKey, endpoints = 1, forLocalClients = endpoints): Route {
   const [, protocol, ip, port] = /^(\w+)\/(.*):(\d+)$/.exec(key) as unknown as [string, string, string, string]
+  const some = (count: number) => Array.from({ length: count }, (_, n) => ({ key: `10.1.0.${n + 1}:80/TCP` }))
   return {
     key,
     kind: 'clusterIP',
     address: { ip, port: Number(port) },
     port: { protocol },
-    endpoints: Array.from({ length: endpoints }, (_, n) => ({ key: `10.1.0.${n + 1}:80/TCP` })),
+    endpoints: some(endpoints),
+    localClientEndpoints: some(forLocalClients),
   } as unknown as Route
 }
 
@@ -70,6 +72,14 @@ describe('listener pool', () => {
     expect(world.engine.asked).toEqual([`open ${A}`])
     expect(world.statuses.sort()).toEqual([`${A} listening`, `${B} parked`])
     expect(world.states()).toEqual({ [A]: 'listening', [B]: 'parked' })
+  })
+
+  it('opens where only clients on this node may be served, and nobody else', async () => {
+    const world = createWorld()
+    await world.apply([aRoute(A, 0, 1), aRoute(B, 0, 0)])
+    expect(world.states()).toEqual({ [A]: 'listening', [B]: 'parked' })
+    await world.apply([aRoute(A, 0, 0), aRoute(B, 1, 0)])
+    expect(world.states()).toEqual({ [A]: 'parked', [B]: 'listening' })
   })
 
   it('gives an address a number that it keeps, and every address another', async () => {

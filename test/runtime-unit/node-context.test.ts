@@ -6,7 +6,8 @@ import { readNodeContext } from '../../src/runtime/node-context.ts'
 const name = 'node-1'
 
 function addresses(nodeIps: string[], nodeportAddresses: string[] = []): readonly string[] {
-  return readNodeContext({ name, nodeIps: nodeIps as Ip[], nodeportAddresses: nodeportAddresses as Cidr[] }).nodePortAddresses
+  return readNodeContext({ name, nodeLabels: {}, nodeIps: nodeIps as Ip[], nodeportAddresses: nodeportAddresses as Cidr[] })
+    .nodePortAddresses
 }
 
 describe('node context', () => {
@@ -31,10 +32,18 @@ describe('node context', () => {
   })
 
   it('is the same reference as long as nothing changed', () => {
-    const options = { name, nodeIps: ['192.0.2.1'] as Ip[], nodeportAddresses: [] }
+    const options = { name, nodeLabels: {}, nodeIps: ['192.0.2.1'] as Ip[], nodeportAddresses: [] }
     const before = readNodeContext(options)
     expect(readNodeContext({ ...options }, before)).toBe(before)
     expect(readNodeContext({ ...options, nodeIps: ['192.0.2.2'] as Ip[] }, before)).not.toBe(before)
     expect(readNodeContext({ ...options, name: 'node-2' }, before)).not.toBe(before)
+    expect(readNodeContext({ ...options, nodeLabels: { a: 'b' } }, before)).not.toBe(before)
+  })
+
+  it('knows its own clients: loopback, every interface, and addresses that it was given', () => {
+    const { clients } = readNodeContext({ name, nodeLabels: {}, nodeIps: ['203.0.113.9' as Ip], nodeportAddresses: [] })
+    expect(clients).toEqual(expect.arrayContaining(['127.0.0.0/8', '::1/128', '203.0.113.9/32']))
+    const theirs = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address))
+    for (const ip of theirs.filter((address) => /^(?!127)[\d.]+$/.test(address))) expect(clients).toContain(`${ip}/32`)
   })
 })

@@ -121,6 +121,44 @@ describe('publishing routes', () => {
   })
 })
 
+describe('publishing a route of an external policy of Local', () => {
+  const local = aService('web', {
+    type: 'NodePort',
+    externalIPs: ['203.0.113.1'],
+    externalTrafficPolicy: 'Local',
+    ports: [{ port: 80, nodePort: 30_080 }],
+  })
+  const slice = (...onNode: number[]) =>
+    aSlice(
+      'web',
+      [1, 2, 3].map((n) => [`10.1.0.${n}`, {}, { nodeName: onNode.includes(n) ? 'node-1' : 'node-2' }] as const),
+    )
+  const EXTERNAL = 'TCP/203.0.113.1:80'
+
+  it('has a list of its own for clients on this node, shared with the clusterIP', () => {
+    const routes = createWorld().publish(local, slice(2))
+    const route = routes.get(EXTERNAL)
+    expect(structuredClone(route)).toMatchObject({
+      rotation: 2,
+      endpoints: [{ slot: 1, key: '10.1.0.2:8080/TCP' }],
+      forLocalClients: { rotation: 0, clients: ['127.0.0.0/8', '::1/128', '192.0.2.1/32'] },
+    })
+    expect(route?.forLocalClients?.endpoints).toBe(routes.get(FOUR)?.endpoints)
+    expect(route?.forLocalClients?.clients).toBe(routes.get('TCP/192.0.2.1:30080')?.forLocalClients?.clients)
+    expect(routes.get(FOUR)?.forLocalClients).toBeUndefined()
+  })
+
+  it('goes on in the rotation of each list by itself', () => {
+    const world = createWorld()
+    const before = world.publish(local, slice(1, 2))
+    world.pick(before.get(EXTERNAL), 1)
+    world.pick(before.get(FOUR), 2)
+    const after = world.publish(local, slice(1, 2, 3))
+    expect(world.pick(after.get(EXTERNAL), 2)).toBe('2 3')
+    expect(world.pick(after.get(FOUR), 1)).toBe('3')
+  })
+})
+
 describe('the rotation of a Service port', () => {
   it('begins at random, each family for itself', () => {
     const world = createWorld(2, 1)

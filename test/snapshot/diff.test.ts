@@ -154,6 +154,50 @@ describe('changes between snapshots', () => {
     })
   })
 
+  it('of who is on this node swap only the routes that tell them apart', () => {
+    const compiler = createCompiler({ nodeAddresses: ['192.0.2.1', '192.0.2.2'] })
+    const ports = [{ port: 80, nodePort: 30_080 }]
+    const service = aService('web', { type: 'NodePort', externalTrafficPolicy: 'Local', ports })
+    const onNode = aSlice('web', [['10.1.0.1', {}, { nodeName: 'node-1' }]])
+    const before = compiler.compile([service, onNode])
+    compiler.moveTo(['192.0.2.1', '192.0.2.3'])
+    expect(changes(before, compiler.compile([service, onNode]))).toEqual({
+      open: ['TCP/192.0.2.3:30080'],
+      swap: ['TCP/192.0.2.1:30080'],
+      close: ['TCP/192.0.2.2:30080'],
+    })
+  })
+
+  it('of the labels of this node swap the routes whose endpoints they change', () => {
+    const compiler = createCompiler()
+    const node = (zone: string) => ({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'node-1', labels: { 'topology.kubernetes.io/zone': zone } },
+    })
+    const near = aService('web', {
+      trafficDistribution: 'PreferClose',
+      externalIPs: ['203.0.113.1'],
+      externalTrafficPolicy: 'Local',
+    })
+    const zoned = aSlice('web', [
+      ['10.1.0.1', {}, { zone: 'a', nodeName: 'node-1' }],
+      ['10.1.0.2', {}, { zone: 'b' }],
+    ])
+    const before = compiler.compile([near, zoned, api, apiHttp, node('a')])
+    const after = compiler.compile([near, zoned, api, apiHttp, node('c')])
+    expect(changes(before, after)).toEqual({ ...NOTHING, swap: ['TCP/10.0.0.1:80', 'TCP/203.0.113.1:80'] })
+    expect(changes(after, compiler.compile([near, zoned, api, apiHttp, node('d')]))).toEqual(NOTHING)
+  })
+
+  it('of the node of an endpoint swap only the routes that care where it is', () => {
+    const compiler = createCompiler()
+    const service = aService('web', { type: 'NodePort', internalTrafficPolicy: 'Local', ports: [{ port: 80, nodePort: 30_080 }] })
+    const on = (nodeName: string) => aSlice('web', [['10.1.0.1', {}, { nodeName }]])
+    const before = compiler.compile([service, on('node-1')])
+    expect(changes(before, compiler.compile([service, on('node-2')]))).toEqual({ ...NOTHING, swap: ['TCP/10.0.0.1:80'] })
+  })
+
   it('of an address that goes over to another Service are one swap', () => {
     const compiler = createCompiler()
     const rival = aService('rival')

@@ -13,7 +13,7 @@ import { aNode } from '../support/objects.ts'
 
 const FOLDER = join(import.meta.dirname, '..', 'golden')
 const RECORDING = process.env['PORTALD_RECORD_GOLDEN'] === '1'
-const NODE = aNode(['192.0.2.1', '2001:db8::1'])
+const NODE = aNode(['192.0.2.1', '2001:db8::1'], { 'topology.kubernetes.io/zone': 'zone-a' })
 const RANGE = parseCidr('10.96.0.0/16') as Cidr
 
 function compileFile(path: string): { readonly snapshot: Snapshot; readonly notes: readonly string[] } {
@@ -41,11 +41,13 @@ function summarise({ snapshot, notes }: ReturnType<typeof compileFile>): object 
   }
 }
 
-function summariseRoute({ kind, port, service, endpoints }: Route): object {
+function summariseRoute({ kind, port, service, policy, endpoints, localClients, localClientEndpoints }: Route): object {
   return {
     kind,
     service: port.key,
+    policy,
     endpoints: endpoints.map(({ key }) => key),
+    ...(localClients.length > 0 && { endpointsForClientsOnThisNode: localClientEndpoints.map(({ key }) => key) }),
     affinitySeconds: service.affinityTimeoutMs === undefined ? null : service.affinityTimeoutMs / 1000,
     sourceRanges: service.sourceRanges,
     options: service.options,

@@ -84,6 +84,7 @@ export interface EndedSession extends Omit<RawRecord, 'end'> {
 const LONG_MS = 600_000
 const DEFAULTS = {
   protocol: 'TCP',
+  forLocalClients: undefined,
   affinityTimeoutMs: undefined,
   sourceRanges: [],
   connectMs: [5_000, 5_000, 5_000, 5_000],

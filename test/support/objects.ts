@@ -1,5 +1,6 @@
 import { parseCidr } from '../../src/model/address.ts'
 import type { Cidr, Ip } from '../../src/model/keys.ts'
+import type { Labels } from '../../src/model/labels.ts'
 import type { ObjectSet } from '../../src/model/objects.ts'
 import { createObjectParser } from '../../src/model/parse-objects.ts'
 import { DEFAULT_PARSE_OPTIONS, type ParseOptions } from '../../src/model/parse-options.ts'
@@ -30,10 +31,10 @@ export interface SliceOptions {
   readonly addressType?: 'IPv4' | 'IPv6'
 }
 
-/** An EndpointSlice of that Service. An endpoint is an address, or an address and its conditions. */
+/** An EndpointSlice of that Service. An endpoint is an address, or an address, its conditions, and its other fields. */
 export function aSlice(
   service: string,
-  endpoints: readonly (string | readonly [string, Json])[],
+  endpoints: readonly (string | readonly [address: string, conditions: Json, more?: Json])[],
   { name = `${service}-1`, ports = [{ name: '', port: 8080 }], addressType = 'IPv4' }: SliceOptions = {},
 ): Json {
   const metadata = named(service)
@@ -44,8 +45,8 @@ export function aSlice(
     addressType,
     ports,
     endpoints: endpoints.map((endpoint) => {
-      const [address, conditions] = typeof endpoint === 'string' ? [endpoint, {}] : endpoint
-      return { addresses: [address], conditions }
+      const [address, conditions, more] = typeof endpoint === 'string' ? [endpoint, {}] : endpoint
+      return { addresses: [address], conditions, ...more }
     }),
   }
 }
@@ -63,20 +64,28 @@ function named(name: string): { readonly namespace: string; readonly name: strin
 export interface CompilerOptions {
   /** Addresses that answer on nodePorts. */
   readonly nodeAddresses?: readonly string[]
+  readonly nodeLabels?: Labels
   readonly clusterIpRange?: string
   readonly nodePortRange?: readonly [number, number]
   readonly parse?: Partial<ParseOptions>
 }
 
-export function aNode(addresses: readonly string[]): NodeContext {
-  return { name: 'node-1', nodePortAddresses: addresses as readonly Ip[] }
+/** The node `node-1`, its clients on loopback and its own addresses. */
+export function aNode(addresses: readonly string[], labels: Labels = {}): NodeContext {
+  const clients = addresses.map((ip) => `${ip}/${ip.includes(':') ? 128 : 32}`)
+  return {
+    name: 'node-1',
+    labels,
+    nodePortAddresses: addresses as readonly Ip[],
+    clients: ['127.0.0.0/8', '::1/128', ...clients] as readonly string[] as readonly Cidr[],
+  }
 }
 
 /** Compiles values as a process does: it remembers what it parsed and its last snapshot. */
 export function createCompiler(options: CompilerOptions = {}) {
-  const { nodeAddresses = ['192.0.2.1'], clusterIpRange, nodePortRange = [30_000, 32_767] } = options
+  const { nodeAddresses = ['192.0.2.1'], nodeLabels = {}, clusterIpRange, nodePortRange = [30_000, 32_767] } = options
   const parser = createObjectParser({ ...DEFAULT_PARSE_OPTIONS, ...options.parse })
-  let node = aNode(nodeAddresses)
+  let node = aNode(nodeAddresses, nodeLabels)
   let previous: Snapshot | undefined
   return {
     /** The values as if each stood ten lines below the one before, from `line` on. */
@@ -92,7 +101,7 @@ export function createCompiler(options: CompilerOptions = {}) {
     },
     /** The machine has other addresses from now on. */
     moveTo(addresses: readonly string[]): void {
-      node = aNode(addresses)
+      node = aNode(addresses, nodeLabels)
     },
   }
 }

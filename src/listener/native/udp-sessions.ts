@@ -56,7 +56,8 @@ export class UdpSessions {
   /** Whether its endpoint is still one for new sessions of its listener; true where it has none yet. */
   serves(session: number): boolean {
     const lease = this.table.leases[session] as number
-    return lease < 0 || this.#context.policy.serves(this.table.listeners[session] as number, lease)
+    if (lease < 0) return true
+    return this.#context.policy.serves(this.table.listeners[session] as number, lease, this.#clientOf(session))
   }
 
   /** Begins a session, without an endpoint yet. There must be room. */

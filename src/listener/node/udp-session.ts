@@ -108,7 +108,7 @@ export class UdpSession implements SessionFacts, Expiring {
 
   /** Whether its endpoint still serves new sessions of its listener. */
   get current(): boolean {
-    return this.lease < 0 || this.#context.policy.serves(this.listener, this.lease)
+    return this.lease < 0 || this.#context.policy.serves(this.listener, this.lease, this.client)
   }
 
   cut(end: SessionEnd): void {
