@@ -49,7 +49,8 @@ export class UdpRelay {
     for (let round = 0; round < ROUNDS; round++) {
       const count = this.#batch.receive(door.fd, BATCH)
       if (count <= 0) {
-        if (count < 0 && this.#batch.receiveError !== ERRNO.EINTR && ownEnd(this.#batch.receiveError)) this.#doors.rest(door)
+        const error = count < 0 ? this.#batch.receiveError : ERRNO.EAGAIN
+        if (error !== ERRNO.EAGAIN && error !== ERRNO.EINTR) this.#doors.rest(door)
         return
       }
       const now = this.#context.clock.now()
