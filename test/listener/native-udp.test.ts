@@ -118,7 +118,7 @@ describe.skipIf(!libc)('native UDP', () => {
   it('turns datagrams away, counted, where TCP has taken every descriptor', async () => {
     await using troubled = await openTroubled(16)
     const { world } = troubled
-    const tcp = await world.listen({ endpoints: [await world.tcpEndpoint('say a, read end')] })
+    const tcp = await world.listen({ endpoints: [await world.tcpEndpoint('say a, read end, shut')] })
     const udp = await world.listen({ ...UDP, endpoints: [await world.udpEndpoint(echoDatagram)] })
     const crowd = Array.from({ length: 20 }, () => tcp.start())
     await eventually(() => expect(crowd.filter(({ text }) => text === 'a').length).toBe(world.engine.sessions()))

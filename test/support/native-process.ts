@@ -1,0 +1,58 @@
+import { systemClock } from '../../src/lib/clock.ts'
+import { type Libc, loadLibc } from '../../src/lib/libc/load.ts'
+import { openNativeEngine } from '../../src/listener/native/engine.ts'
+import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
+import { endpointKey, type Ip, listenerKey, type Port, type ServicePortKey } from '../../src/model/keys.ts'
+import { createSharedState } from '../../src/model/shared-layout.ts'
+
+/** `native-process.ts WORKERS LISTEN-IP PORT ENDPOINT-IP PORT HOW`: a process that forwards with the native engine, and ends
+ *  in one way or another when a line comes on its standard input. */
+const [workers = '', listenIp = '', listenPort = '', endpointIp = '', endpointPort = '', how = ''] = process.argv.slice(2)
+const local = { ip: listenIp as Ip, port: Number(listenPort) as Port }
+const address = { ip: endpointIp as Ip, port: Number(endpointPort) as Port }
+const shared = createSharedState({ rows: Number(workers), serviceSlots: 4, endpointSlots: 4, affinityEntries: 1024 })
+const engine = openNativeEngine({
+  libc: loadLibc().libc as Libc,
+  shared,
+  workers: Number(workers),
+  workerUrl: new URL('../../src/runtime/native-worker.ts', import.meta.url),
+  descriptors: 2_000,
+  clock: systemClock,
+  createPolicy: (row) => new RouteSessionPolicy(shared, row, systemClock),
+  onDeath: (_, reason) => console.error(reason),
+  onFault: (_, reason) => console.error(reason),
+})
+const service = 'test/process:main/TCP' as ServicePortKey
+const longMs = 600_000
+const route = {
+  listener: 1,
+  service,
+  serviceSlot: 0,
+  rotation: 0,
+  protocol: 'TCP',
+  scheduler: 'rr',
+  endpoints: [{ slot: 0, key: endpointKey(address, 'TCP'), address, weight: 1 }],
+  affinityTimeoutMs: undefined,
+  sourceRanges: [],
+  connectMs: [longMs],
+  idleMs: longMs,
+  halfCloseMs: longMs,
+  udpIdleMs: longMs,
+  udpResponses: undefined,
+} as const
+await engine.publish({ revision: 1, set: [route], remove: [] })
+const status = await engine.open({ id: 1, key: listenerKey('TCP', local), protocol: 'TCP', address: local })
+console.log(status.state)
+
+const ENDINGS: Readonly<Record<string, () => void>> = {
+  'disposes the engine': () => void engine[Symbol.asyncDispose](),
+  'calls process.exit': () => process.exit(),
+  'throws an error nobody catches': () => {
+    throw new Error('on purpose')
+  },
+  'has a rejection nobody handles': () => void Promise.reject(new Error('on purpose')),
+}
+process.stdin.once('data', () => {
+  process.stdin.destroy()
+  ENDINGS[how]?.()
+})
