@@ -118,6 +118,19 @@ export function attemptCases({ open }: Cases): void {
       expect(await listener.ask()).toBe('a')
     })
 
+    it('reach endpoints that only clients on this node are served by', async () => {
+      await using world = await open()
+      const [theirs, everybodys] = await world.namedEndpoints(2)
+      const listener = await world.claim({ endpoints: [everybodys as never] })
+      const own = world.route(listener.spec, listener.service, { endpoints: [theirs as never] })
+      const route = world.route(listener.spec, listener.service, { endpoints: [everybodys as never] })
+      const clients = ['127.9.0.0/16'] as never
+      const forLocalClients = { clients, rotation: own.rotation, endpoints: own.endpoints }
+      await world.publish({ set: [{ ...route, forLocalClients }] })
+      await listener.open()
+      expect([await listener.ask('127.9.1.1'), await listener.ask('127.8.1.1')]).toEqual(['a', 'b'])
+    })
+
     it('are not made for a client outside the permitted ranges', async () => {
       await using world = await open()
       const endpoints = await world.namedEndpoints(1)

@@ -32,6 +32,7 @@ const route = {
   protocol: 'TCP',
   scheduler: 'rr',
   endpoints: [{ slot: 0, key: endpointKey(address, 'TCP'), address, weight: 1 }],
+  forLocalClients: undefined,
   affinityTimeoutMs: undefined,
   sourceRanges: [],
   connectMs: [longMs],

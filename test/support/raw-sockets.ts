@@ -15,8 +15,9 @@ import { ERRNO } from '../../src/lib/libc/errno.ts'
 import { type Libc, loadLibc } from '../../src/lib/libc/load.ts'
 import { INT_BYTES, LINGER_BYTES, OptionValues } from '../../src/lib/libc/option-values.ts'
 import { familyOf, SOCKET_ADDRESS_BYTES, writeSocketAddress } from '../../src/lib/libc/socket-address.ts'
+import { type BoundSocket, openSockets, type Sockets } from '../../src/lib/libc/sockets.ts'
 import { fillClientAddress } from '../../src/model/address.ts'
-import type { SocketAddress } from '../../src/model/keys.ts'
+import type { Ip, Port, SocketAddress } from '../../src/model/keys.ts'
 
 const ROOM_BYTES = 512 * 1024
 /** Not among the constants: nothing of ours sends urgent data. */
@@ -26,6 +27,7 @@ const MSG_OOB = 1
 export class RawSockets implements Disposable {
   readonly #libc: Libc
   readonly #arena: Arena
+  readonly #sockets: Sockets
   readonly #values: OptionValues
   readonly #address: number
   readonly #data: number
@@ -34,6 +36,7 @@ export class RawSockets implements Disposable {
   constructor() {
     this.#libc = loadLibc().libc as Libc
     this.#arena = openArena(this.#libc, ROOM_BYTES + 65_536)
+    this.#sockets = openSockets(this.#libc)
     this.#values = new OptionValues(this.#arena)
     this.#address = this.#arena.allocate(SOCKET_ADDRESS_BYTES)
     this.#data = this.#arena.allocate(ROOM_BYTES)
@@ -43,6 +46,23 @@ export class RawSockets implements Disposable {
     return this.#connected(SOCK_STREAM, address)
   }
 
+  /** Listens on a free port of `ip`. */
+  listen(ip: string): { readonly fd: number; readonly address: SocketAddress } {
+    const wanted = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
+    fillClientAddress(ip, 0, wanted)
+    const { value } = this.#sockets.listenTcp({ address: wanted, backlog: 1024 }) as { value: BoundSocket }
+    this.#open.add(value.fd)
+    return { fd: value.fd, address: { ip: ip as Ip, port: value.address.port as Port } }
+  }
+
+  /** The next connection that has come; undefined: none. */
+  accept(listener: number): number | undefined {
+    const fd = this.#libc.calls.accept4(listener, 0, 0, SOCK_CLOEXEC)
+    if (fd < 0) return undefined
+    this.#open.add(fd)
+    return fd
+  }
+
   /** A UDP socket; `segmentBytes`: what it sends is cut into datagrams of that size by the kernel. */
   udp(address: SocketAddress, segmentBytes = 0): number {
     const fd = this.#connected(SOCK_DGRAM, address)
@@ -50,12 +70,12 @@ export class RawSockets implements Disposable {
     return fd
   }
 
-  /** How many bytes the system took: 0 if it has no room. */
+  /** How many bytes the system took: 0 if it has no room, -1 if the other side is gone. */
   send(fd: number, data: string | Uint8Array, flags = 0): number {
     const bytes = Buffer.from(data as string).subarray(0, ROOM_BYTES)
     this.#arena.u8.set(bytes, this.#data)
     const sent = this.#libc.calls.send(fd, this.#arena.addressOf(this.#data), bytes.length, MSG_DONTWAIT | MSG_NOSIGNAL | flags)
-    return Math.max(sent, 0)
+    return sent < 0 && this.#libc.errno[0] === ERRNO.EAGAIN ? 0 : sent
   }
 
   sendUrgent(fd: number, byte: string): void {
@@ -85,6 +105,7 @@ export class RawSockets implements Disposable {
 
   [Symbol.dispose](): void {
     for (const fd of [...this.#open]) this.close(fd)
+    this.#sockets[Symbol.dispose]()
     this.#arena[Symbol.dispose]()
   }
 

@@ -18,13 +18,9 @@ export class EndpointAddresses {
 
   /** Takes the addresses of every endpoint in new routes; routes of one Service share their list. */
   apply(delta: RouteDelta): void {
-    for (const { endpoints } of delta.set) {
-      if (this.#known.has(endpoints)) continue
-      this.#known.add(endpoints)
-      for (const { slot, address } of endpoints) {
-        fillClientAddress(address.ip, address.port, this.#address)
-        this.#lengths.set(slot, writeSocketAddress(this.#context.arena, this.#context.addressOffset(slot), this.#address))
-      }
+    for (const { endpoints, forLocalClients } of delta.set) {
+      this.#take(endpoints)
+      if (forLocalClients) this.#take(forLocalClients.endpoints)
     }
   }
 
@@ -40,6 +36,15 @@ export class EndpointAddresses {
   /** AF_INET or AF_INET6: the first field of every socket address. */
   family(slot: number): number {
     return this.#context.arena.u16[this.#context.addressOffset(slot) >> 1] as number
+  }
+
+  #take(endpoints: readonly RouteEndpoint[]): void {
+    if (this.#known.has(endpoints)) return
+    this.#known.add(endpoints)
+    for (const { slot, address } of endpoints) {
+      fillClientAddress(address.ip, address.port, this.#address)
+      this.#lengths.set(slot, writeSocketAddress(this.#context.arena, this.#context.addressOffset(slot), this.#address))
+    }
   }
 }
 
