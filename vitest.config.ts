@@ -10,7 +10,8 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'house', include: HOUSE } },
       { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...HOUSE, ...SOCKETS] } },
-      { extends: true, test: { name: 'sockets', include: SOCKETS, pool: 'forks' } },
+      // Real sockets and processes on a machine that others share: one that fails is run again, and reported as retried.
+      { extends: true, test: { name: 'sockets', include: SOCKETS, pool: 'forks', retry: 2 } },
     ],
   },
 })
