@@ -24,7 +24,7 @@ export type OptionInput = string | number | boolean | readonly (string | number)
 
 /** What to serve, and any option of `docs/configuration.md` by its key. Nothing is read from the environment, and
  *  metrics and health checks are answered only where an address for them is given. */
-export type OpenProxyOptions = { readonly [Key in Exclude<OptionKey, 'config' | 'file'>]?: OptionInput } & {
+export type OpenProxyOptions = { readonly [Key in Exclude<OptionKey, 'config' | 'file' | 'onlyWithoutIpvs'>]?: OptionInput } & {
   /** Kubernetes objects: Services, EndpointSlices, Endpoints, Lists. They are copied. */
   readonly objects?: readonly unknown[]
   /** Files and folders of such objects to read and watch. */

@@ -23,7 +23,7 @@ export interface ValueRule {
   readonly choices?: readonly string[]
   /** The least an `integer` may be, or a `duration` in milliseconds; 0 when left out. */
   readonly least?: number
-  /** The most an `integer` may be. */
+  /** The most they may be; a `duration` may be 596 h when left out. */
   readonly most?: number
   /** The port of an `address` that names none. */
   readonly port?: number

@@ -53,7 +53,7 @@ function parsePortRange(text: string): PortRange | undefined {
 const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false }
 
 /** Node's timers keep no longer ones. */
-const LONGEST_DURATION_MS = 2 ** 31 - 1
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
 function within(value: number | undefined, least = 0, most = Number.MAX_SAFE_INTEGER): number | undefined {
   return value !== undefined && value >= least && value <= most ? value : undefined
@@ -76,9 +76,11 @@ const READINGS: { readonly [Kind in OptionKind]: Reading<KindValues[Kind]> } = {
   },
   boolean: { parse: (text) => BOOLEANS[text.toLowerCase()], expected: () => 'true or false' },
   duration: {
-    parse: (text, rule) => within(parseDuration(text), rule.least, LONGEST_DURATION_MS),
-    expected: (rule) =>
-      `a duration from ${showDuration(rule.least ?? 0)} to 596h, such as 250ms, 30s or 1h30m; a bare number is seconds`,
+    parse: (text, rule) => within(parseDuration(text), rule.least, rule.most ?? LONGEST_TIMEOUT_MS),
+    expected: ({ least = 0, most }) => {
+      const range = most === undefined ? ` from ${showDuration(least)} to 596h,` : ''
+      return `a duration${range} such as 250ms, 30s or 1h30m; a bare number is seconds`
+    },
   },
   address: {
     parse: (text, { port }) =>

@@ -36,8 +36,8 @@ export function isKubeProxyFile({ value }: ConfigurationFile): boolean {
 }
 
 /** Reads kube-proxy's configuration file. A field that asks for something that does not exist here is a warning, as is one
- *  that is unknown (kube-proxy, too, goes on then); a value that kube-proxy would refuse is an error. Fields that say
- *  nothing, or kube-proxy's default, are passed over: tools write them all out. */
+ *  that is unknown (kube-proxy, too, goes on then); a value that kube-proxy would refuse is an error. Fields that ask
+ *  for nothing are passed over: tools write them all out. */
 export function readKubeProxyFile(file: ConfigurationFile, problems: Problem[]): KubeProxyInput {
   problems.push(...checkApiVersion(file, API_VERSION))
   const found: Found[] = []
@@ -143,11 +143,13 @@ function isEmpty(value: unknown): boolean {
   return value === '' || (typeof value === 'object' && value !== null && Object.keys(value).length === 0)
 }
 
-/** Whether a value leaves things as they are: it is empty, or kube-proxy's default however it is written. No time at all, and
- *  zero of what does not exist here, say nothing either. */
+/** Whether a value leaves things as they are: it is empty or no time at all. Of what does not exist here, zero and kube-proxy's
+ *  default, however it is written, say nothing either. */
 function asksForNothing(text: string, { rule, default: fallback, fate }: KubeProxySetting): boolean {
-  if (!rule || text === '' || text === fallback) return true
+  if (!rule || text === '') return true
   const value = parseValue(rule, text)
-  if (Number(value) === 0 && rule.kind !== 'boolean' && (rule.kind === 'duration' || fate === 'ignored')) return true
-  return !isList(rule.kind) && fallback !== '' && value === parseValue(rule, fallback)
+  if (rule.kind === 'duration' && value === 0) return true
+  if (fate !== 'ignored') return false
+  const isZero = rule.kind !== 'boolean' && Number(value) === 0
+  return isZero || text === fallback || (!isList(rule.kind) && fallback !== '' && value === parseValue(rule, fallback))
 }

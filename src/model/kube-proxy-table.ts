@@ -1,3 +1,4 @@
+import { LONGEST_DURATION_MS } from '../lib/duration.ts'
 import { parseIp } from './address.ts'
 import type { OptionKey, ValueRule } from './config-table.ts'
 import { familyOf, type Ip } from './keys.ts'
@@ -22,19 +23,21 @@ export interface KubeProxySetting {
   readonly flag: string
   /** What a value may be; undefined: a list or mapping that nobody looks into. */
   readonly rule: ValueRule | undefined
-  /** kube-proxy's default, as it would be written. It asks for nothing. */
+  /** kube-proxy's default, as it would be written. */
   readonly default: string
   /** What becomes of it: it counts, is passed over with a warning, or ends the start. */
   readonly fate: 'used' | 'ignored' | 'refused'
   /** What it does here, or why it does nothing. */
   readonly about: string
-  /** What a value means that is not the default. */
+  /** What a value means that is not empty. */
   readonly means: (text: string) => KubeProxyMeaning
 }
 
 const text: ValueRule = { kind: 'text' }
 const bool: ValueRule = { kind: 'boolean' }
-const period: ValueRule = { kind: 'duration' }
+const timeout: ValueRule = { kind: 'duration' }
+/** As long as Go allows: nobody waits for it here. */
+const period: ValueRule = { kind: 'duration', most: LONGEST_DURATION_MS }
 const count: ValueRule = { kind: 'integer' }
 const bit: ValueRule = { kind: 'integer', least: 0, most: 31 }
 const ip: ValueRule = { kind: 'ips' }
@@ -94,6 +97,7 @@ function readScheduler(scheduler: string): KubeProxyMeaning {
 }
 
 function readLocalMode(mode: string): KubeProxyMeaning {
+  if (mode === 'ClusterCIDR') return {}
   const withdraws = 'clusterCidr'
   if (mode === 'NodeCIDR') return { withdraws }
   return {
@@ -102,12 +106,14 @@ function readLocalMode(mode: string): KubeProxyMeaning {
   }
 }
 
+const UNSPECIFIED: readonly string[] = ['0.0.0.0', '::']
+
 /** An IPv6 address moves the health checks and metrics to IPv6, as far as nobody says where they are. */
 function readBindAddress(address: string): KubeProxyMeaning {
   const parsed: Ip | undefined = parseIp(address)
   const fallbacks: KubeProxyMeaning['fallbacks'] =
     parsed !== undefined && familyOf(parsed) === 6 ? { healthzBindAddress: '[::]:10256', metricsBindAddress: '[::1]:10249' } : {}
-  if (parsed === undefined || parsed === '::') return { fallbacks }
+  if (parsed === undefined || UNSPECIFIED.includes(parsed)) return { fallbacks }
   return { fallbacks, warning: 'binds no socket here, nor in kube-proxy: --node-ip says which addresses answer on nodePorts' }
 }
 
@@ -131,7 +137,7 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
     'healthz-bind-address',
     text,
     '0.0.0.0:10256',
-    'as here; empty in the file is the default',
+    'the same option; empty in the file is the default',
     gives('healthzBindAddress'),
   ),
   used(
@@ -139,7 +145,7 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
     'metrics-bind-address',
     text,
     '127.0.0.1:10249',
-    'as here; empty in the file is the default',
+    'the same option; empty in the file is the default',
     gives('metricsBindAddress'),
   ),
   used(
@@ -192,7 +198,7 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
   ignored('conntrack.udpTimeout', 'conntrack-udp-timeout', period, '0s', TRACKING),
   ignored('enableProfiling', 'profiling', bool, 'false', 'there is no profiler to be asked over HTTP'),
   ignored('featureGates', 'feature-gates', undefined, '', 'features are switched on by options of their own'),
-  used('hostnameOverride', 'hostname-override', text, '', 'as here', gives('hostnameOverride')),
+  used('hostnameOverride', 'hostname-override', text, '', 'the same option', gives('hostnameOverride')),
   ignored(
     'iptables.localhostNodePorts',
     'iptables-localhost-nodeports',
@@ -208,9 +214,9 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
   used(
     'udpIdleTimeout',
     'udp-timeout',
-    period,
+    timeout,
     '250ms',
-    'as here, where the default is 60s; gone from kube-proxy since 1.26',
+    'the same option, whose default is 60s; gone from kube-proxy since 1.26',
     gives('udpTimeout'),
   ),
   ignored('ipvs.excludeCIDRs', 'ipvs-exclude-cidrs', cidrs, '', RULES),
@@ -228,7 +234,7 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
   used(
     'ipvs.tcpFinTimeout',
     'ipvs-tcpfin-timeout',
-    period,
+    timeout,
     '0s',
     '`--half-close-timeout`, whatever the mode; 0 leaves the default',
     gives('halfCloseTimeout'),
@@ -236,7 +242,7 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
   used(
     'ipvs.tcpTimeout',
     'ipvs-tcp-timeout',
-    period,
+    timeout,
     '0s',
     '`--idle-timeout`, whatever the mode; 0 leaves the default',
     gives('idleTimeout'),
@@ -244,7 +250,7 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
   used(
     'ipvs.udpTimeout',
     'ipvs-udp-timeout',
-    period,
+    timeout,
     '0s',
     '`--udp-timeout`, whatever the mode; 0 leaves the default',
     gives('udpTimeout'),
@@ -278,7 +284,7 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
   ignored('nftables.masqueradeBit', '', bit, '14', RULES),
   ignored('nftables.minSyncPeriod', '', period, '1s', SYNC),
   ignored('nftables.syncPeriod', '', period, '30s', SYNC),
-  used('nodePortAddresses', 'nodeport-addresses', { kind: 'texts' }, '', 'as here', gives('nodeportAddresses')),
+  used('nodePortAddresses', 'nodeport-addresses', { kind: 'texts' }, '', 'the same option', gives('nodeportAddresses')),
   ignored(
     'oomScoreAdj',
     'oom-score-adj',
@@ -296,10 +302,10 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
   ignored('winkernel.rootHnsEndpointName', 'root-hnsendpoint-name', text, 'cbr0', WINDOWS),
   ignored('winkernel.sourceVip', 'source-vip', text, '', WINDOWS),
   used('', 'cleanup', bool, 'false', 'removes what portald made on this machine, and exits', nothing),
-  used('', 'config', text, '', 'as here; flags count more than the file, not less', nothing),
-  used('', 'help', bool, 'false', 'as here', nothing),
+  used('', 'config', text, '', 'the same option; flags count more than the file, not less', nothing),
+  used('', 'help', bool, 'false', 'the same option', nothing),
   used('', 'init-only', bool, 'false', 'says that there is nothing to set up, and exits', nothing),
-  used('', 'version', bool, 'false', 'as here', nothing),
+  used('', 'version', bool, 'false', 'the same option', nothing),
   refused('write-config-to', 'docs/configuration.md has every default'),
   ignored('', 'add-dir-header', bool, 'false', LOGS),
   ignored('', 'alsologtostderr', bool, 'false', LOGS),

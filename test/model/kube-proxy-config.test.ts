@@ -120,7 +120,7 @@ describe('KubeProxyConfiguration', () => {
     [{ iptables: { masqueradeBit: 32 } }, 'iptables.masqueradeBit: 32: must be a whole number from 0 to 31'],
     [{ oomScoreAdj: -1001 }, 'oomScoreAdj: -1001: must be a whole number from -1000 to 1000'],
     [{ iptables: 5 }, 'iptables: 5: must be a mapping'],
-    [{ iptables: { syncPeriod: '-1s' } }, 'iptables.syncPeriod: "-1s": must be a duration from 0s'],
+    [{ iptables: { syncPeriod: '-1s' } }, 'iptables.syncPeriod: "-1s": must be a duration such as 250ms'],
     [{ clusterCIDR: '10.0.0.0/8,x' }, 'clusterCIDR: "10.0.0.0/8,x": must be an address range'],
     [{ ipvs: { excludeCIDRs: ['10.0.0.0/8', 'x'] } }, 'ipvs.excludeCIDRs: "x": must be an address range'],
     [{ healthzBindAddress: ':80' }, 'healthzBindAddress: ":80": must be an address and port'],
@@ -171,6 +171,16 @@ describe('KubeProxyConfiguration', () => {
       config: DEFAULTS,
       lines: ['kp.conf: warning: ipvs.scheduler: "lblc": is a scheduler of the kernel only; rr is used'],
     })
+  })
+
+  it('may have any time that Go has where nobody waits for it', () => {
+    const conntrack = { tcpEstablishedTimeout: '1000h' }
+    expect(parse(file({ conntrack })).lines).toEqual([
+      expect.stringContaining('warning: conntrack.tcpEstablishedTimeout: "1000h"'),
+    ])
+    expect(parse(file({ ipvs: { tcpTimeout: '1000h' } })).lines).toEqual([
+      expect.stringContaining('error: ipvs.tcpTimeout: "1000h"'),
+    ])
   })
 
   it('is weaker than flags and variables', () => {
@@ -230,6 +240,11 @@ describe('flags of kube-proxy', () => {
     })
   })
 
+  it('count with kube-proxy’s default, too, where they are given', () => {
+    const inputs = { ...file({ ipvs: { scheduler: 'lc' } }), kubeProxyFlags: { 'ipvs-scheduler': ['rr'] } }
+    expect(parse(inputs)).toEqual({ config: DEFAULTS, lines: [] })
+  })
+
   it('that name only a port hold where no address is given; 0 is off', () => {
     const kubeProxyFlags = { 'healthz-port': ['10300'], 'metrics-port': ['0'] }
     expect(parse({ kubeProxyFlags }).config).toMatchObject({
@@ -253,11 +268,13 @@ describe('table of kube-proxy', () => {
     expect(KUBE_PROXY_SETTINGS.filter(({ field, flag }) => field === '' && flag === '')).toEqual([])
   })
 
-  it('has defaults that its own rules read, and that ask for nothing', () => {
+  it('has defaults that its own rules read, and that change nothing', () => {
     for (const { field, flag, rule, default: fallback } of KUBE_PROXY_SETTINGS) {
       if (rule && fallback !== '') expect(parseValue(rule, fallback), `${flag}: ${expectedValue(rule)}`).not.toBeUndefined()
-      if (field !== '' && fallback !== '')
-        expect(parse(file(nested(field, fallback))), field).toEqual({ config: DEFAULTS, lines: [] })
+      if (field === '' || fallback === '') continue
+      // Where it was written out it counts; our own default is another one.
+      const config = field === 'udpIdleTimeout' ? { ...DEFAULTS, udpTimeoutMs: 250 } : DEFAULTS
+      expect(parse(file(nested(field, fallback))), field).toEqual({ config, lines: [] })
     }
     const kubeProxyFlags = Object.fromEntries(KUBE_PROXY_FLAGS.map((setting) => [setting.flag, [setting.default]]))
     expect(parse({ kubeProxyFlags })).toEqual({ config: DEFAULTS, lines: [] })
