@@ -72,10 +72,11 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
         queuedAtMs ??= clock.now()
         metrics?.syncQueued(FAMILIES)
       },
-      onApplied(durationMs) {
+      onApplied(durationMs, programmed) {
         queuedAtMs = undefined
         appliedWallMs = clock.wall()
         metrics?.syncFinished(durationMs, FAMILIES)
+        for (const { latencyMs, family } of programmed) metrics?.programmed(latencyMs, [family])
       },
     },
     async attach(opened) {

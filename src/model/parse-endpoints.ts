@@ -11,6 +11,9 @@ import { read } from './reader.ts'
 /** Names the Service that a slice belongs to. */
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name'
 
+/** Kubernetes writes there when what led to the last change of an endpoint object happened. */
+const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time'
+
 type Ports = EndpointGroup['ports']
 const NONE: readonly string[] = []
 
@@ -36,7 +39,8 @@ export function parseEndpointSlice(value: unknown, options: ParseOptions, findin
     else findings.reject(ip.code, ['endpoints', index, 'addresses', 0], endpoint.addresses[0], ip.message)
   }
   if (service === undefined || findings.rejected) return []
-  return [{ service, object: `EndpointSlice ${metadata.namespace}/${metadata.name}`, family, ports, endpoints }]
+  const object = `EndpointSlice ${metadata.namespace}/${metadata.name}`
+  return [{ service, object, family, triggeredMs: triggerTime(metadata.annotations), ports, endpoints }]
 }
 
 /** A v1 Endpoints object in canonical form: a group for every subset and family in it. */
@@ -44,6 +48,7 @@ export function parseEndpoints(value: unknown, options: ParseOptions, findings: 
   const object = read(endpointsSchema, value, findings)
   if (!object || isNotOurs(object.metadata.labels ?? {})) return []
   const service = serviceKey(object.metadata.namespace, object.metadata.name)
+  const triggeredMs = triggerTime(object.metadata.annotations)
   const groups = (object.subsets ?? []).flatMap((subset, index) => {
     const path = ['subsets', index]
     const ports = readPorts(subset.ports, [...path, 'ports'], findings)
@@ -53,10 +58,18 @@ export function parseEndpoints(value: unknown, options: ParseOptions, findings: 
     ]
     return ([4, 6] as const).flatMap((family) => {
       const ofFamily = endpoints.filter((endpoint) => familyOf(endpoint.ip) === family)
-      return ofFamily.length > 0 ? [{ service, object: `Endpoints ${service}`, family, ports, endpoints: ofFamily }] : []
+      const group = { service, object: `Endpoints ${service}`, family, triggeredMs, ports, endpoints: ofFamily }
+      return ofFamily.length > 0 ? [group] : []
     })
   })
   return findings.rejected ? [] : groups
+}
+
+/** It only feeds a metric: one that cannot be read is as good as none. */
+function triggerTime(annotations: Readonly<Record<string, unknown>> | null | undefined): number | undefined {
+  const text = annotations?.[TRIGGER_TIME]
+  const ms = typeof text === 'string' ? Date.parse(text) : Number.NaN
+  return Number.isNaN(ms) ? undefined : ms
 }
 
 function isNotOurs(labels: Readonly<Record<string, unknown>>): boolean {

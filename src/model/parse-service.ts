@@ -143,7 +143,8 @@ function checkNodePort(spec: ServiceSpec, nodePort: Port, index: number, options
 /** What only some types of Services may say. */
 function checkType(spec: ServiceSpec, headless: boolean, findings: Findings): void {
   const { type } = spec
-  const reject = (field: keyof ServiceSpec, message: string) => findings.reject('service-type', ['spec', field], spec[field], message)
+  const reject = (field: keyof ServiceSpec, message: string) =>
+    findings.reject('service-type', ['spec', field], spec[field], message)
   const onNodes = type === 'NodePort' || type === 'LoadBalancer'
   if (onNodes && headless) reject('clusterIP', `must not be None for type ${type}`)
   if (type === 'ExternalName' && !isHostName((spec.externalName ?? '').replace(/\.$/, ''))) {

@@ -23,8 +23,8 @@ export interface ControlPlaneOptions {
   readonly node: NodeContextOptions
   readonly clock: Clock
   readonly logger: Logger
-  /** Puts a snapshot in force; resolves when it is. */
-  readonly apply: (snapshot: Snapshot) => Promise<void>
+  /** Puts a snapshot in force; resolves when it is. Work on it began at `startedMs`, on the clock. */
+  readonly apply: (snapshot: Snapshot, startedMs: number) => Promise<void>
   /** Told when a change was seen, before it is in force. */
   readonly onQueued: () => void
 }
@@ -111,14 +111,15 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { apply, compile: compileOptions, logger } = this.#options
+    const { apply, clock, compile: compileOptions, logger } = this.#options
+    const startedMs = clock.now()
     const merged = mergeStates(this.#states)
     const objects = this.#parser.parse(merged.objects)
     const next = compile(objects, this.#node, compileOptions, this.#snapshot)
     this.#problemLog.update([...merged.problems, ...next.problems], objects.notes)
     this.#sayAssigned(next, logger)
     const withSources: Snapshot = { ...next, problems: [...merged.problems, ...next.problems] }
-    await apply(withSources)
+    await apply(withSources, startedMs)
     this.#snapshot = next
     if (!merged.synced || this.#synced) return
     this.#synced = true

@@ -13,6 +13,7 @@ import type { Source, SourceState } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
 import { ControlPlane } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
+import { type Programmed, programmed } from './programmed.ts'
 
 /** How often expired affinity records, and slots that are nobody's, are freed. */
 const SWEEP_EVERY_MS = 60_000
@@ -31,8 +32,9 @@ export interface ProxyOptions {
   readonly onSession?: (record: SessionRecord) => void
   /** Told when a change was seen. */
   readonly onQueued?: () => void
-  /** Told when a change is in force, and how long that took. */
-  readonly onApplied?: (durationMs: number) => void
+  /** Told when a change is in force, how long that took since work on it began, and how old the changes in the cluster
+   *  that led to it are. */
+  readonly onApplied?: (durationMs: number, programmed: readonly Programmed[]) => void
 }
 
 /** One of the proxy's addresses. */
@@ -91,6 +93,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     logger.error('session.failed', 'an error of ours ended a session; please report it', { key: `worker ${row}`, reason }),
   )
 
+  const openedMs = clock.wall()
   const dataPlane = new DataPlane({
     engine,
     shared,
@@ -107,11 +110,11 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     clock,
     logger: logger.child({ component: 'objects' }),
     onQueued: options.onQueued ?? (() => {}),
-    async apply(snapshot) {
-      const startedMs = clock.now()
+    async apply(snapshot, startedMs) {
+      const previous = dataPlane.snapshot
       const { open, swap, close } = await dataPlane.apply(snapshot)
       const durationMs = Math.round((clock.now() - startedMs) * 10) / 10
-      options.onApplied?.(durationMs)
+      options.onApplied?.(durationMs, programmed(previous, snapshot, { openedMs, nowMs: clock.wall() }))
       if (open.length + swap.length + close.length === 0) return
       const fields = { revision: snapshot.revision, opened: open.length, changed: swap.length, closed: close.length, durationMs }
       logger.info('snapshot.applied', 'in force', fields)

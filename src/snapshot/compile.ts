@@ -47,6 +47,7 @@ const NO_ENDPOINTS: readonly Endpoint[] = []
 const NO_CLIENTS: readonly Cidr[] = []
 
 /** Turns objects into what has to be in force. Pure: the same objects, node and previous snapshot give the same result.
+ *  The options must be those that `previous` was compiled with.
  *  A Service whose inputs did not change stays the same reference; a route stays one even where other ports of its
  *  Service changed. */
 export function compile(
@@ -56,6 +57,9 @@ export function compile(
   previous: Snapshot | undefined,
 ): Snapshot {
   const node = withNodeObject(place, objects.nodes.get(place.name), previous?.node)
+  if (previous && previous.objects.services === objects.services && previous.node === node) {
+    return compileEndpoints(objects, node, previous)
+  }
   const assigned = assignAll(objects, options, previous)
   const drafts = new Map<ServiceKey, Draft>()
   for (const [key, input] of objects.services) drafts.set(key, draft(input, assigned, node, previous?.services.get(key)))
@@ -77,6 +81,7 @@ export function compile(
   }
   return {
     revision: (previous?.revision ?? 0) + 1,
+    objects,
     node,
     services,
     routes,
@@ -84,6 +89,27 @@ export function compile(
     assigned: { addresses: assigned.addresses.places, ports: assigned.ports.places },
     problems,
   }
+}
+
+/** The short way where only endpoints can have changed: addresses and claims stand, and so does every Service whose endpoints
+ *  are the same. */
+function compileEndpoints(objects: ObjectSet, node: NodeContext, previous: Snapshot): Snapshot {
+  const { claims } = previous
+  const changed: CompiledService[] = []
+  for (const [key, before] of previous.services) {
+    const groups = objects.endpoints.get(key) ?? NO_GROUPS
+    if (before.groups !== groups && !sameGroups(before.groups, groups))
+      changed.push(compileService(before, groups, node, claims, objects, before))
+  }
+  const services = new Map(previous.services)
+  const routes = new Map(previous.routes)
+  for (const compiled of changed) {
+    services.set(compiled.input.value.key, compiled)
+    for (const route of compiled.routes) routes.set(route.key, route)
+  }
+  const problems = [...objects.problems]
+  for (const compiled of services.values()) for (const problem of compiled.problems) problems.push(problem)
+  return { ...previous, revision: previous.revision + 1, objects, services, routes, problems }
 }
 
 function* claimants(drafts: ReadonlyMap<ServiceKey, Draft>) {
@@ -235,7 +261,8 @@ function compileService(
     const known = routesBefore.get(frontend.key)
     routes.push(known && sameRoute(known, route) ? known : route)
   }
-  return { ...wanted, groups, node, claims, ports, routes, problems }
+  const { clusterIps, nodePorts } = wanted
+  return { input, clusterIps, nodePorts, frontends, groups, node, claims, ports, routes, problems }
 }
 
 /** Whether clients outside the cluster are meant to reach a Service port. */

@@ -49,10 +49,7 @@ export function walkContainers(roots: readonly unknown[]): ContainerWalk {
 }
 
 /** Lines of objects, from the lines of all containers in the order of the walk. */
-export function linesBySpan(
-  lines: readonly number[],
-  spans: ReadonlyMap<object, Span>,
-): Pick<ParsedText, 'lineOf' | 'linesOf'> {
+export function linesBySpan(lines: readonly number[], spans: ReadonlyMap<object, Span>): Pick<ParsedText, 'lineOf' | 'linesOf'> {
   return {
     lineOf(container) {
       const span = spans.get(container)

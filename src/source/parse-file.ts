@@ -6,8 +6,8 @@ import type { Problem } from '../model/problem.ts'
 import { type FoundObject, parseDocuments } from './documents.ts'
 import { identityOf, LARGEST_FILE_BYTES } from './file-identity.ts'
 import { fileProblem, unreadable } from './file-problem.ts'
-import { encodeValue } from './value-bytes.ts'
 import type { ParsedContent, ParseReply, ParseRequest } from './parse-messages.ts'
+import { encodeValue } from './value-bytes.ts'
 
 /** For an object on one line, as programs write JSON: that line says it all. */
 const NO_LINES = new Uint32Array()

@@ -62,8 +62,8 @@ export async function openWholeProxy(options: WholeProxyOptions): Promise<WholeP
         onSession?.(record)
       },
       onQueued: () => onQueued?.(),
-      onApplied(durationMs) {
-        onApplied?.(durationMs)
+      onApplied(...applied) {
+        onApplied?.(...applied)
         const resolved = waiting
         waiting = []
         for (const resolve of resolved) resolve()
