@@ -86,26 +86,32 @@ class Choices {
   }
 }
 
-/** A route, ready to be asked. */
+/** A route, ready to be asked. What is built from its lists is built with the first client: most of many Services are quiet. */
 class RouteState {
   readonly route: PublishedRoute
   readonly admission: Admission
-  readonly #forOthers: Choices
-  readonly #forLocals: Choices | undefined
+  readonly #rotations: Int32Array<SharedArrayBuffer>
+  #forOthers: Choices | undefined
+  #forLocals: Choices | undefined
   readonly #locals: ClientRanges | undefined
 
   /** `locals`: who is on this node, where the route tells them apart. */
   constructor(route: PublishedRoute, rotations: Int32Array<SharedArrayBuffer>, locals: ClientRanges | undefined) {
     this.route = route
     this.admission = new Admission(route.sourceRanges)
-    this.#forOthers = new Choices(route, route, rotations)
-    this.#forLocals = route.forLocalClients && new Choices(route, route.forLocalClients, rotations)
+    this.#rotations = rotations
     this.#locals = locals
   }
 
   /** What this client may be given. */
   choicesFor(client: ClientAddress): Choices {
-    return this.#forLocals && this.#locals?.contains(client) ? this.#forLocals : this.#forOthers
+    const { forLocalClients } = this.route
+    if (forLocalClients && this.#locals?.contains(client)) {
+      this.#forLocals ??= new Choices(this.route, forLocalClients, this.#rotations)
+      return this.#forLocals
+    }
+    this.#forOthers ??= new Choices(this.route, this.route, this.#rotations)
+    return this.#forOthers
   }
 }
 

@@ -1,5 +1,6 @@
-import { type Clock, systemClock } from '../lib/clock.ts'
+import { type Clock, systemClock, type Timer } from '../lib/clock.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
+import { trimHeap } from '../lib/trim-heap.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
 import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
@@ -17,6 +18,9 @@ import { type Programmed, programmed } from './programmed.ts'
 
 /** How often expired affinity records, and slots that are nobody's, are freed. */
 const SWEEP_EVERY_MS = 60_000
+/** A change of so many routes leaves memory behind that is worth giving back, once it is quiet. */
+const TRIM_FROM_ROUTES = 1_000
+const TRIM_AFTER_MS = 2_000
 
 export interface ProxyOptions {
   readonly config: Configuration
@@ -94,6 +98,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   )
 
   const openedMs = clock.wall()
+  let trimming: Timer | undefined
   const dataPlane = new DataPlane({
     engine,
     shared,
@@ -115,7 +120,13 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       const { open, swap, close } = await dataPlane.apply(snapshot)
       const durationMs = Math.round((clock.now() - startedMs) * 10) / 10
       options.onApplied?.(durationMs, programmed(previous, snapshot, { openedMs, nowMs: clock.wall() }))
-      if (open.length + swap.length + close.length === 0) return
+      const changed = open.length + swap.length + close.length
+      // On the node engine sessions would have to wait for it.
+      if (changed >= TRIM_FROM_ROUTES && engine.name === 'native') {
+        trimming?.[Symbol.dispose]()
+        trimming = clock.after(TRIM_AFTER_MS, trimHeap)
+      }
+      if (changed === 0) return
       const fields = { revision: snapshot.revision, opened: open.length, changed: swap.length, closed: close.length, durationMs }
       logger.info('snapshot.applied', 'in force', fields)
     },
@@ -168,6 +179,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     }),
     async [Symbol.asyncDispose]() {
       sweeping[Symbol.dispose]()
+      trimming?.[Symbol.dispose]()
       await controlPlane[Symbol.asyncDispose]()
       await dataPlane[Symbol.asyncDispose]()
     },

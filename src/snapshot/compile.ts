@@ -98,8 +98,10 @@ function compileEndpoints(objects: ObjectSet, node: NodeContext, previous: Snaps
   const changed: CompiledService[] = []
   for (const [key, before] of previous.services) {
     const groups = objects.endpoints.get(key) ?? NO_GROUPS
-    if (before.groups !== groups && !sameGroups(before.groups, groups))
-      changed.push(compileService(before, groups, node, claims, objects, before))
+    if (before.groups === groups || sameGroups(before.groups, groups)) continue
+    // Its text may have moved since it was compiled.
+    const input = objects.services.get(key) ?? before.input
+    changed.push(compileService({ ...before, input }, groups, node, claims, objects, before))
   }
   const services = new Map(previous.services)
   const routes = new Map(previous.routes)

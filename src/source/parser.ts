@@ -49,6 +49,9 @@ const PARSE_LIMIT_MS = 120_000
 const SLICE_BYTES = 128 * 1024
 const SLICE_OBJECTS = 500
 
+/** A thread that has read more than this in one file holds a lot of memory for nothing: once all is read, it is ended. */
+const SWOLLEN_BYTES = 2 ** 20
+
 const WORKER_URL = new URL(import.meta.url.endsWith('.ts') ? './parse-worker.ts' : './parse-worker.js', import.meta.url)
 
 interface Death {
@@ -64,15 +67,17 @@ export interface FileParserOptions {
   readonly heapLimitMb?: number
 }
 
-/** Opens a parser. Its thread starts with the first file, and again after one that killed it. */
+/** Opens a parser. Its thread starts when it is first needed, and again after a file that killed it or made it large. */
 export async function openFileParser(options: FileParserOptions): Promise<FileParser> {
   const { clock, heapLimitMb = defaultHeapLimitMb() } = options
   let worker: Worker | undefined
   let answer: ((reply: ParseReply | Death) => void) | undefined
   let queue: Promise<unknown> = Promise.resolve()
   let holds = 0
+  let swollen = false
   let disposed = false
 
+  let begun = false
   const start = (): Worker => {
     const started = new Worker(WORKER_URL, { execArgv: [], resourceLimits: { maxOldGenerationSizeMb: heapLimitMb } })
     let reason = 'its thread ended'
@@ -88,18 +93,22 @@ export async function openFileParser(options: FileParserOptions): Promise<FilePa
       answer?.({ kind: 'died', reason })
     })
     if (holds === 0) started.unref()
+    swollen = false
+    begun = true
     return started
   }
 
   const hold = (): Disposable => {
-    if (!disposed) worker ??= start()
+    if (!disposed && !begun) worker = start()
     if (++holds === 1) worker?.ref()
     let released = false
     return {
       [Symbol.dispose]() {
         if (released) return
         released = true
-        if (--holds === 0) worker?.unref()
+        if (--holds > 0) return
+        if (swollen) end('no longer needed')
+        else worker?.unref()
       },
     }
   }
@@ -113,6 +122,7 @@ export async function openFileParser(options: FileParserOptions): Promise<FilePa
 
   const ask = async (request: ParseRequest): Promise<ParseReply | Death> => {
     using _alive = hold()
+    worker ??= start()
     using _limit = clock.after(PARSE_LIMIT_MS, () => end(`took longer than ${PARSE_LIMIT_MS / 1000} s`))
     try {
       return await new Promise((resolve) => {
@@ -132,6 +142,7 @@ export async function openFileParser(options: FileParserOptions): Promise<FilePa
     if (reply.kind === 'died') return { kind: 'problem', problem: deathOf(place, reply.reason), retry: false }
     if (reply.kind === 'unchanged') return previous ? { kind: 'parsed', file: previous } : { kind: 'moved' }
     if (reply.kind !== 'parsed') return reply
+    swollen ||= reply.content.values.length > SWOLLEN_BYTES
     using _alive = hold()
     return { kind: 'parsed', file: await unpack(reply.content, file) }
   }
