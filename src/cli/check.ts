@@ -51,7 +51,8 @@ async function checkFiles(files: readonly string[], configuration: Configuration
     }),
   )
   const { serviceNodePortRange: nodePortRange, serviceClusterIpRange: clusterIpRange, allowLoopbackEndpoints } = configuration
-  const parseOptions = { nodePortRange, allowLoopbackEndpoints, udpIdleMs: configuration.udpTimeoutMs }
+  const { udpTimeoutMs: udpIdleMs, scheduler } = configuration
+  const parseOptions = { nodePortRange, allowLoopbackEndpoints, udpIdleMs, scheduler }
   const node = readNodeContext({ ...configuration, name: configuration.hostnameOverride ?? hostname() })
   const found = mergeStates(states)
   const objects = createObjectParser(parseOptions).parse(found.objects)

@@ -1,3 +1,5 @@
+import { SCHEDULER_NAMES } from './service.ts'
+
 /** How the text of an option is read; the plural kinds are lists. */
 export type OptionKind =
   | 'text'
@@ -172,6 +174,14 @@ export const CONFIG_OPTIONS = {
     default: '60s',
     commands: SERVING,
     help: 'How long a UDP session without a datagram lasts; a Service may say otherwise with portald.io/udp-timeout',
+  },
+  scheduler: {
+    kind: 'choice',
+    argument: 'NAME',
+    choices: SCHEDULER_NAMES,
+    default: 'rr',
+    commands: SERVING,
+    help: 'How an endpoint is chosen; a Service may say otherwise with portald.io/scheduler',
   },
 } as const satisfies Readonly<Record<string, ConfigOption>>
 

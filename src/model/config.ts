@@ -43,6 +43,7 @@ export interface Configuration {
   readonly shutdownDelayMs: number
   readonly drainTimeoutMs: number
   readonly udpTimeoutMs: number
+  readonly scheduler: OptionValue<'scheduler'>
 }
 
 /** Values as text, by option; a list option has one entry per item, any other has its last one in force. */
@@ -109,6 +110,7 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     shutdownDelayMs: required('shutdownDelay'),
     drainTimeoutMs: required('drainTimeout'),
     udpTimeoutMs: required('udpTimeout'),
+    scheduler: required('scheduler'),
   }
   return problems.length > before ? undefined : configuration
 }

@@ -6,6 +6,7 @@ import { familyOf, type Ip, type ServiceKey, serviceKey } from './keys.ts'
 import { HOSTNAME_LABEL, labelOf, NO_LABELS, textLabels, ZONE_LABEL } from './labels.ts'
 import { NOT_OURS_LABELS } from './metadata.ts'
 import type { ParseOptions } from './parse-options.ts'
+import { parsePreference } from './preference.ts'
 import { read } from './reader.ts'
 
 /** Names the Service that a slice belongs to. */
@@ -35,8 +36,9 @@ export function parseEndpointSlice(value: unknown, options: ParseOptions, findin
     if (typeof ip === 'string') endpoints.push(readSliceEndpoint(ip, endpoint))
     else findings.reject(ip.code, ['endpoints', index, 'addresses', 0], endpoint.addresses[0], ip.message)
   }
+  const preference = parsePreference(labels, findings)
   if (service === undefined || findings.rejected) return []
-  return [{ service, object: `EndpointSlice ${metadata.namespace}/${metadata.name}`, family, ports, endpoints }]
+  return [{ service, object: `EndpointSlice ${metadata.namespace}/${metadata.name}`, family, ports, endpoints, ...preference }]
 }
 
 /** A v1 Endpoints object in canonical form: a group for every subset and family in it. */
@@ -44,6 +46,7 @@ export function parseEndpoints(value: unknown, options: ParseOptions, findings: 
   const object = read(endpointsSchema, value, findings)
   if (!object || isNotOurs(object.metadata.labels ?? {})) return []
   const service = serviceKey(object.metadata.namespace, object.metadata.name)
+  const preference = parsePreference(object.metadata.labels ?? {}, findings)
   const groups = (object.subsets ?? []).flatMap((subset, index) => {
     const path = ['subsets', index]
     const ports = readPorts(subset.ports, [...path, 'ports'], findings)
@@ -53,7 +56,9 @@ export function parseEndpoints(value: unknown, options: ParseOptions, findings: 
     ]
     return ([4, 6] as const).flatMap((family) => {
       const ofFamily = endpoints.filter((endpoint) => familyOf(endpoint.ip) === family)
-      return ofFamily.length > 0 ? [{ service, object: `Endpoints ${service}`, family, ports, endpoints: ofFamily }] : []
+      return ofFamily.length > 0
+        ? [{ service, object: `Endpoints ${service}`, family, ports, endpoints: ofFamily, ...preference }]
+        : []
     })
   })
   return findings.rejected ? [] : groups

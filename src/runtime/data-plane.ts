@@ -1,5 +1,6 @@
 import { AffinityTable } from '../affinity/affinity-table.ts'
 import { Ledger } from '../balancer/ledger.ts'
+import { Overlay } from '../balancer/overlay.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
@@ -35,6 +36,7 @@ export class DataPlane implements AsyncDisposable {
   readonly ledger: Ledger
   readonly pool: ListenerPool
   readonly sessionLog: SessionLog
+  readonly overlay: Overlay
   readonly #options: DataPlaneOptions
   readonly #publisher: Publisher
   readonly #affinity: AffinityTable
@@ -53,6 +55,7 @@ export class DataPlane implements AsyncDisposable {
     this.#options = options
     this.#affinity = new AffinityTable(shared.affinity)
     this.ledger = new Ledger(shared, random, () => this.#sweepAffinity())
+    this.overlay = new Overlay(this.ledger, clock)
     this.#publisher = new Publisher(this.ledger)
     this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
     this.pool = new ListenerPool({
@@ -80,7 +83,12 @@ export class DataPlane implements AsyncDisposable {
     const previous = this.#snapshot
     const change = this.#attempts.length === 0 ? diff(previous, next) : this.#everything(next)
     this.#attempts.push(next)
-    for (const [key, compiled] of next.services) if (previous?.services.get(key) !== compiled) this.#reserve(compiled)
+    for (const [key, compiled] of next.services) {
+      const before = previous?.services.get(key)
+      if (before === compiled) continue
+      this.#reserve(compiled)
+      this.overlay.update(compiled, before)
+    }
 
     const routes = [...change.open, ...change.swap]
     const set: PublishedRoute[] = []
@@ -116,6 +124,7 @@ export class DataPlane implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.pool[Symbol.dispose]()
     this.#removals[Symbol.dispose]()
+    this.overlay[Symbol.dispose]()
     await this.#options.engine[Symbol.asyncDispose]()
     this.sessionLog[Symbol.dispose]()
   }
@@ -136,6 +145,7 @@ export class DataPlane implements AsyncDisposable {
     for (const [key, before] of previous?.services ?? []) {
       const after = next.services.get(key)
       if (after === before) continue
+      if (!after) this.overlay.remove(before)
       const left = this.#publisher.release(before, after, next.revision)
       this.#removals.left(left, next.revision, (after ?? before).input.value.options.onEndpointRemoved)
     }

@@ -1,3 +1,4 @@
+import type { EndpointOverride, EndpointWish } from '../balancer/overlay.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
@@ -68,6 +69,13 @@ export interface Proxy extends AsyncDisposable {
   /** Goes on accepting for `delayMs`, then takes nothing new and lets sessions finish, up to `deadlineMs`; what still
    *  runs then is cut, and counted. */
   drain(options: { readonly delayMs: number; readonly deadlineMs: number }): Promise<{ readonly cut: number }>
+  /** Takes a wish for the endpoints of a Service (`namespace/name`) with this address (`10.1.0.1` or `10.1.0.1:8080`), in
+   *  place of the one before; it stays, whatever is loaded, until an empty one takes it back or the process ends. Returns
+   *  how many endpoints it is for.
+   *  @throws ProxyError E_CONFIG when the weight is none. */
+  setEndpoint(service: string, address: string, wish: EndpointWish): number
+  /** The wishes that are kept. */
+  overrides(): readonly EndpointOverride[]
   addresses(): readonly ProxyAddress[]
   read(): ProxyReading
 }
@@ -104,6 +112,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       nodePortRange: config.serviceNodePortRange,
       allowLoopbackEndpoints: config.allowLoopbackEndpoints,
       udpIdleMs: config.udpTimeoutMs,
+      scheduler: config.scheduler,
     },
     compile: { clusterIpRange: config.serviceClusterIpRange, nodePortRange: config.serviceNodePortRange },
     node: { ...config, name: options.nodeName },
@@ -144,6 +153,8 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       deadline[Symbol.dispose]()
       return { cut: await cut }
     },
+    setEndpoint: (service, address, wish) => dataPlane.overlay.set(service as ServiceKey, address, wish),
+    overrides: () => dataPlane.overlay.list(),
     addresses: () =>
       [...dataPlane.pool.addresses()].map(({ route, status }) => ({
         key: route.key,

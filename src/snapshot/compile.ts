@@ -293,7 +293,11 @@ function keepSets(before: EndpointSets | undefined, now: EndpointSets): Endpoint
 /** The list of last time if it says the same, so that nothing downstream takes it for news. */
 function keep(before: readonly Endpoint[] | undefined, now: readonly Endpoint[] | undefined): readonly Endpoint[] | undefined {
   if (!before || before.length !== now?.length) return now
-  return now.every((endpoint, n) => endpoint.key === before[n]?.key && endpoint.weight === before[n]?.weight) ? before : now
+  return now.every((endpoint, n) => saysTheSame(endpoint, before[n] as Endpoint)) ? before : now
+}
+
+function saysTheSame(a: Endpoint, b: Endpoint): boolean {
+  return a.key === b.key && a.weight === b.weight && a.backup === b.backup
 }
 
 function sameList(a: readonly string[], b: readonly string[]): boolean {

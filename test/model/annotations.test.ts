@@ -3,8 +3,13 @@ import { describe, expect, it } from 'vitest'
 import { parseDuration } from '../../src/lib/duration.ts'
 import { ANNOTATION_PREFIX, ANNOTATIONS, parseAnnotations } from '../../src/model/annotations.ts'
 import { Findings } from '../../src/model/findings.ts'
+import { DEFAULT_PARSE_OPTIONS } from '../../src/model/parse-options.ts'
 
 const DEFAULTS = {
+  scheduler: 'rr',
+  weights: {},
+  backups: [],
+  slowStartMs: undefined,
   connectMs: [250, 500, 1000, 2000],
   idleMs: 3_600_000,
   halfCloseMs: 60_000,
@@ -16,7 +21,11 @@ const DEFAULTS = {
 function read(annotations: Record<string, unknown>, udpIdleMs = 60_000) {
   const findings = new Findings()
   const prefixed = Object.fromEntries(Object.entries(annotations).map(([name, value]) => [`portald.io/${name}`, value]))
-  return { options: parseAnnotations(prefixed, udpIdleMs, findings), findings: findings.list(), rejected: findings.rejected }
+  return {
+    options: parseAnnotations(prefixed, { ...DEFAULT_PARSE_OPTIONS, udpIdleMs }, findings),
+    findings: findings.list(),
+    rejected: findings.rejected,
+  }
 }
 
 describe('annotations', () => {
@@ -118,7 +127,11 @@ describe('annotations', () => {
 
   it('of others are not looked at', () => {
     const findings = new Findings()
-    parseAnnotations({ 'kubectl.kubernetes.io/x': 5, 'portald.iox/attempts': 'x', attempts: 'x' }, 60_000, findings)
+    parseAnnotations(
+      { 'kubectl.kubernetes.io/x': 5, 'portald.iox/attempts': 'x', attempts: 'x' },
+      DEFAULT_PARSE_OPTIONS,
+      findings,
+    )
     expect(findings.list()).toEqual([])
   })
 
@@ -127,7 +140,7 @@ describe('annotations', () => {
     const texts = fc.oneof(fc.anything(), fc.stringMatching(/^[0-9a-z=.,]{0,12}$/))
     fc.assert(
       fc.property(fc.dictionary(names, texts), (annotations) => {
-        const options = parseAnnotations(annotations, 60_000, new Findings())
+        const options = parseAnnotations(annotations, DEFAULT_PARSE_OPTIONS, new Findings())
         expect(options.connectMs.length).toBeGreaterThan(0)
         for (const ms of [...options.connectMs, options.idleMs, options.halfCloseMs, options.udpIdleMs])
           expect(ms).toBeGreaterThanOrEqual(1)

@@ -57,6 +57,7 @@ describe('configuration', () => {
         shutdownDelayMs: 0,
         drainTimeoutMs: 30_000,
         udpTimeoutMs: 60_000,
+        scheduler: 'rr',
       },
       lines: [],
     })

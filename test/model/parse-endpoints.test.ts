@@ -39,6 +39,8 @@ describe('an EndpointSlice', () => {
       service: 'default/web',
       object: 'EndpointSlice default/web-1',
       family: 4,
+      weight: undefined,
+      backup: false,
       ports: [{ name: '', protocol: 'TCP', port: 8080 }],
       endpoints: [
         {

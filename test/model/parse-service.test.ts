@@ -16,7 +16,6 @@ describe('a Service', () => {
       ingressIps: [],
       wantsNodePorts: false,
       ports: [{ key: 'default/web:/TCP', name: '', protocol: 'TCP', port: 80, nodePort: undefined }],
-      scheduler: 'rr',
       affinityTimeoutMs: undefined,
       internalTrafficPolicy: 'Cluster',
       externalTrafficPolicy: 'Cluster',
@@ -25,6 +24,10 @@ describe('a Service', () => {
       sourceRanges: [],
       publishNotReadyAddresses: false,
       options: {
+        scheduler: 'rr',
+        weights: {},
+        backups: [],
+        slowStartMs: undefined,
         connectMs: [250, 500, 1000, 2000],
         idleMs: 3_600_000,
         halfCloseMs: 60_000,

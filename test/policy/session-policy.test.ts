@@ -20,6 +20,7 @@ import {
 } from '../../src/model/shared-layout.ts'
 import { type RawRecord, RecordReader } from '../../src/observe/records.ts'
 import { type Answers, clientAddress, connectSession, ScriptedSession } from '../support/scripted-client.ts'
+import { scriptedRandom } from '../support/scripted-random.ts'
 
 const FOREVER_MS = 10_800_000
 
@@ -30,6 +31,7 @@ function endpoints(...numbers: number[]): RouteEndpoint[] {
     key: `10.1.0.${n}:80/TCP` as RouteEndpoint['key'],
     address: { ip: `10.1.0.${n}`, port: 80 } as RouteEndpoint['address'],
     weight: 1,
+    backup: false,
   }))
 }
 
@@ -42,7 +44,7 @@ function createWorld(rows = 1) {
   const shared = createSharedState({ rows, serviceSlots: 8, endpointSlots: 64, affinityEntries: 1024, recordsPerRing: 64 })
   const clock = manualClock()
   const views = ledgerViews(shared)
-  const policies = Array.from({ length: rows }, (_, row) => new RouteSessionPolicy(shared, row, clock))
+  const policies = Array.from({ length: rows }, (_, row) => new RouteSessionPolicy(shared, row, clock, scriptedRandom()))
   const [policy] = policies as [RouteSessionPolicy]
   const [row] = views.rows as [(typeof views.rows)[number]]
   let revision = 0
@@ -63,6 +65,7 @@ function createWorld(rows = 1) {
         serviceSlot,
         rotation: serviceSlot * ROTATIONS,
         protocol: 'TCP',
+        ip: '10.0.0.1' as PublishedRoute['ip'],
         scheduler: 'rr',
         endpoints: endpoints(1, 2, 3),
         forLocalClients: undefined,
@@ -97,7 +100,8 @@ function createWorld(rows = 1) {
       )
       return Object.fromEntries(counts.filter(([, count]) => count > 0))
     },
-    ofEndpoint(n: number, counter: EndpointCounter): number {
+    ofEndpoint(n: number, counter: EndpointCounter | 'active'): number {
+      if (counter === 'active') return sum(({ active }) => active[10 + n])
       return sum((one) => one.endpoints[endpointBase(10 + n) + endpointCell(counter)])
     },
     records(): RawRecord[] {
@@ -555,7 +559,8 @@ describe('counting', () => {
       connected: 1,
     })
     expect(world.ends()).toEqual({ 'endpoint-reset': 1 })
-    const atEndpoint = Object.fromEntries(ENDPOINT_COUNTERS.map((counter) => [counter, world.ofEndpoint(1, counter)]))
+    const counters = [...ENDPOINT_COUNTERS, 'active'] as const
+    const atEndpoint = Object.fromEntries(counters.map((counter) => [counter, world.ofEndpoint(1, counter)]))
     expect(atEndpoint).toEqual({
       sessions: 1,
       active: 0,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Ledger } from '../../src/balancer/ledger.ts'
-import { roundRobin } from '../../src/balancer/schedulers/rr.ts'
+import { createPicker } from '../../src/balancer/tiers.ts'
 import type { PublishedRoute } from '../../src/model/delta.ts'
 import { createSharedState } from '../../src/model/shared-layout.ts'
 import type { Snapshot } from '../../src/model/snapshot.ts'
@@ -35,7 +35,9 @@ function createWorld(...random: number[]) {
     },
     /** The next picks of this route: the last number of each address. */
     pick(route: PublishedRoute | undefined, count: number): string {
-      const picker = roundRobin(route?.endpoints ?? [], { rotations: ledger.views.rotations, rotation: route?.rotation ?? 0 })
+      const { scheduler, endpoints, serviceSlot, rotation, ip } = route as PublishedRoute
+      const state = { ledger: ledger.views, row: 0, serviceSlot, rotation, ip, random: scriptedRandom(), now: () => 0 }
+      const picker = createPicker(scheduler, endpoints, state)
       return Array.from({ length: count }, () => picker.pick(clientAddress('192.0.2.1'), []))
         .map((position) => /(\w+)\]?:\d+\/TCP$/.exec(route?.endpoints[position]?.key ?? '')?.[1])
         .join(' ')
@@ -74,10 +76,11 @@ describe('publishing routes', () => {
       serviceSlot: 0,
       rotation: 0,
       protocol: 'TCP',
+      ip: '10.0.0.1',
       scheduler: 'rr',
       endpoints: [
-        { slot: 0, key: '10.1.0.1:8080/TCP', address: { ip: '10.1.0.1', port: 8080 }, weight: 1 },
-        { slot: 1, key: '10.1.0.2:8080/TCP', address: { ip: '10.1.0.2', port: 8080 }, weight: 1 },
+        { slot: 0, key: '10.1.0.1:8080/TCP', address: { ip: '10.1.0.1', port: 8080 }, weight: 1, backup: false },
+        { slot: 1, key: '10.1.0.2:8080/TCP', address: { ip: '10.1.0.2', port: 8080 }, weight: 1, backup: false },
       ],
       affinityTimeoutMs: 60_000,
       sourceRanges: [],
@@ -210,7 +213,7 @@ describe('the rotation of a Service port', () => {
   })
 
   it('begins anew for a Service port that was gone until its slot was free', () => {
-    const world = createWorld(0, 0, 0, 0, 1)
+    const world = createWorld(0, 0, 0, 0, 0, 0, 0, 0, 1)
     world.pick(world.publish(dual, four(1, 2, 3)).get(FOUR), 2)
     world.publish()
     world.ledger.reclaim(9)

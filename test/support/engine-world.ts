@@ -148,8 +148,8 @@ export class TestListener {
   }
 
   /** What is counted of one of its endpoints, over all threads. */
-  countAt(endpoint: Pick<TestEndpoint, 'address'>, counter: EndpointCounter): number {
-    return this.#world.endpointCell(this.lease(endpoint), endpointCell(counter))
+  countAt(endpoint: Pick<TestEndpoint, 'address'>, counter: EndpointCounter | 'active'): number {
+    return this.#world.endpointCount(this.lease(endpoint), counter)
   }
 
   /** A client that is connected, from an address of its own if told. */
@@ -282,6 +282,7 @@ export class EngineWorld implements AsyncDisposable {
       ...DEFAULTS,
       ...given,
       protocol: spec.protocol,
+      ip: spec.address.ip,
       listener: spec.id,
       service,
       serviceSlot,
@@ -292,6 +293,7 @@ export class EngineWorld implements AsyncDisposable {
         key: endpointKey(endpoint.address, spec.protocol),
         address: endpoint.address,
         weight: 1,
+        backup: false,
       })),
     }
   }
@@ -305,8 +307,9 @@ export class EngineWorld implements AsyncDisposable {
     return this.#ledger.views.rows.reduce((sum, row) => sum + (row.services[at] as number), 0)
   }
 
-  endpointCell(slot: number, cell: number): number {
-    const at = endpointBase(slot) + cell
+  endpointCount(slot: number, counter: EndpointCounter | 'active'): number {
+    if (counter === 'active') return this.#ledger.activeAt(slot)
+    const at = endpointBase(slot) + endpointCell(counter)
     return this.#ledger.views.rows.reduce((sum, row) => sum + (row.endpoints[at] as number), 0)
   }
 
@@ -336,8 +339,7 @@ export class EngineWorld implements AsyncDisposable {
   #expectNothingLeft(): void {
     const active = this.#services.map((service) => this.serviceCell(service, serviceCell('active')))
     expect(active, 'sessions still counted as active').toEqual(active.map(() => 0))
-    const cell = endpointCell('active')
-    const busy = Array.from({ length: this.#shared.endpointSlots }, (_, slot) => this.endpointCell(slot, cell))
+    const busy = Array.from({ length: this.#shared.endpointSlots }, (_, slot) => this.#ledger.activeAt(slot))
     expect(
       busy.filter((count) => count !== 0),
       'endpoints still counted as busy',

@@ -1,5 +1,6 @@
 import type { Libc } from '../../src/lib/libc/load.ts'
 import { loadLibc } from '../../src/lib/libc/load.ts'
+import { systemRandom } from '../../src/lib/random.ts'
 import { openNativeEngine } from '../../src/listener/native/engine.ts'
 import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
 import type { OpenTestEngine } from './engine-world.ts'
@@ -37,7 +38,7 @@ export function nativeEngine({ workers, onDeath, onFault, trouble, mainLibc }: N
       workerUrl: trouble ? TROUBLED_WORKER_URL : WORKER_URL,
       descriptors,
       clock,
-      createPolicy: (row) => new RouteSessionPolicy(shared, row, clock),
+      createPolicy: (row) => new RouteSessionPolicy(shared, row, clock, systemRandom),
       onDeath: onDeath ?? ((row, reason) => unexpected(`worker ${row} died: ${reason}`)),
       onFault: onFault ?? ((row, reason) => unexpected(`worker ${row}: ${reason}`)),
     })

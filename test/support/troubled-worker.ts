@@ -1,5 +1,6 @@
 import { type MessagePort, workerData } from 'node:worker_threads'
 import { type Libc, loadLibc } from '../../src/lib/libc/load.ts'
+import { systemRandom } from '../../src/lib/random.ts'
 import { Loop, type WorkerStart } from '../../src/listener/native/loop.ts'
 import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
 import type { SharedState } from '../../src/model/shared-layout.ts'
@@ -22,5 +23,5 @@ class TroubledPolicy extends RouteSessionPolicy {
 }
 
 const libc = troubledLibc(loadLibc().libc as Libc, trouble)
-await new Loop(start, port, libc, (clock) => new TroubledPolicy(start.shared, start.row, clock)).run()
+await new Loop(start, port, libc, (clock) => new TroubledPolicy(start.shared, start.row, clock, systemRandom)).run()
 port.close()

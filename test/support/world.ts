@@ -6,7 +6,7 @@ import { loadLibc } from '../../src/lib/libc/load.ts'
 import { parseIp } from '../../src/model/address.ts'
 import type { Ip, Port, SocketAddress } from '../../src/model/keys.ts'
 import type { SessionRecord } from '../../src/model/session.ts'
-import { endpointBase, endpointCell, serviceBase, serviceCell } from '../../src/model/shared-layout.ts'
+import { serviceBase, serviceCell } from '../../src/model/shared-layout.ts'
 import type { LogEvent } from '../../src/observe/log-events.ts'
 import type { ProxyAddress, Proxy as RunningProxy } from '../../src/runtime/proxy.ts'
 import { openBlackHole, openRefusing, sayName, TcpEndpoint, type TestEndpoint, type UdpAnswer, UdpEndpoint } from './echo.ts'
@@ -265,15 +265,12 @@ export class World implements AsyncDisposable {
 /** What is still counted as running, by place. */
 function activeCounts({ rows }: ReturnType<RunningProxy['read']>['ledger']): string[] {
   const found: string[] = []
-  for (const [row, { services, endpoints }] of rows.entries()) {
+  for (const [row, { services, active }] of rows.entries()) {
     for (let slot = 0; serviceBase(slot) < services.length; slot++) {
       const count = services[serviceBase(slot) + serviceCell('active')]
       if (count !== 0) found.push(`row ${row} service ${slot}: ${count}`)
     }
-    for (let slot = 0; endpointBase(slot) < endpoints.length; slot++) {
-      const count = endpoints[endpointBase(slot) + endpointCell('active')]
-      if (count !== 0) found.push(`row ${row} endpoint ${slot}: ${count}`)
-    }
+    for (const [slot, count] of active.entries()) if (count !== 0) found.push(`row ${row} endpoint ${slot}: ${count}`)
   }
   return found
 }
