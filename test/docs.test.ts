@@ -3,6 +3,7 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ANNOTATIONS } from '../src/model/annotations.ts'
 import { flagOf, OPTION_KEYS } from '../src/model/config-table.ts'
+import { BACKUP_LABEL, WEIGHT_LABEL } from '../src/model/preference.ts'
 import { LOG_EVENTS } from '../src/observe/log-events.ts'
 import { METRICS } from '../src/observe/metric-table.ts'
 import { annotationRows, optionRows } from './support/doc-rows.ts'
@@ -83,7 +84,7 @@ describe('documentation', () => {
 
   it('mentions no flag, annotation or metric that does not exist', () => {
     const flags = new Set([...OPTION_KEYS.map(flagOf), ...OTHER_FLAGS])
-    const annotations = new Set(ANNOTATIONS.map(({ name }) => name))
+    const annotations = new Set([...ANNOTATIONS.map(({ name }) => name), WEIGHT_LABEL, BACKUP_LABEL])
     const known = { flags, annotations, metrics: new Set(Object.keys(METRICS)) }
     const unknown = pages.flatMap((path) => {
       const text = read(path).replace(/^.*\b(?:npm|npx (?!portald)|apt-get|curl|node|docker|kubectl|git) .*$/gm, '')

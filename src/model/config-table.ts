@@ -180,7 +180,7 @@ export const CONFIG_OPTIONS = {
     argument: 'NAME',
     choices: SCHEDULER_NAMES,
     default: 'rr',
-    commands: SERVING,
+    commands: ALL,
     help: 'How an endpoint is chosen; a Service may say otherwise with portald.io/scheduler',
   },
 } as const satisfies Readonly<Record<string, ConfigOption>>

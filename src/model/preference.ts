@@ -4,8 +4,8 @@ import type { Findings } from './findings.ts'
 import { MOST_WEIGHT } from './service.ts'
 
 /** Labels of an EndpointSlice or Endpoints object that say how much of the sessions all its endpoints want. */
-const WEIGHT_LABEL = 'portald.io/weight'
-const BACKUP_LABEL = 'portald.io/backup'
+export const WEIGHT_LABEL = 'portald.io/weight'
+export const BACKUP_LABEL = 'portald.io/backup'
 const PREFIX = 'portald.io/'
 
 /** What an endpoint's weight must look like, to end a problem with. */
