@@ -1,7 +1,7 @@
 import { AffinityTable, NO_ENDPOINT } from '../affinity/affinity-table.ts'
 import { pickAgain, wasTried } from '../balancer/picker.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { Random } from '../lib/random.ts'
+import { type Random, seededRandom } from '../lib/random.ts'
 import type { LocalClients, PublishedRoute, RouteDelta } from '../model/delta.ts'
 import type { Cidr } from '../model/keys.ts'
 import type { ClientAddress, SessionFacts, Tried } from '../model/session.ts'
@@ -104,7 +104,8 @@ export class RouteSessionPolicy implements SessionPolicy {
     const views = ledgerViews(shared)
     this.#clock = clock
     this.#ledger = views
-    this.#choices = new ChoicesMaker({ ledger: views, row, random, now: () => clock.now() })
+    const drawn = seededRandom(random.below(2 ** 32))
+    this.#choices = new ChoicesMaker({ ledger: views, row, random: drawn, now: () => clock.now() })
     this.#row = views.rows[row] as LedgerRow
     this.#affinity = new AffinityTable(shared.affinity)
     this.#records = new RecordWriter(shared.records[row] as SharedArrayBuffer)

@@ -103,30 +103,34 @@ class LeastLoad implements Picker {
     const costs = this.#least
     let least = Number.POSITIVE_INFINITY
     for (let group = 0; group < groups.count; group++) {
-      if (groups.changed(group)) costs[group] = this.#leastBetween(groups.startOf(group), groups.startOf(group + 1))
+      if (groups.changed(group)) this.#measure(group)
       if ((costs[group] as number) < least) least = costs[group] as number
     }
     if (least === Number.POSITIVE_INFINITY) return -1
     const home = groups.groupAt(start)
-    const near = costs[home] === least ? this.#firstBetween(start, groups.startOf(home + 1), least) : -1
+    const near = costs[home] === least ? this.#firstOf(home, start) : -1
     if (near >= 0) return near
     let group = home
     do group = group + 1 === groups.count ? 0 : group + 1
     while (costs[group] !== least)
-    return this.#firstBetween(groups.startOf(group), groups.startOf(group + 1), least)
+    return this.#firstOf(group, groups.startOf(group))
   }
 
-  #leastBetween(from: number, to: number): number {
+  #measure(group: number): void {
+    const end = this.#groups.startOf(group + 1)
     let least = Number.POSITIVE_INFINITY
-    for (let place = from; place < to; place++) {
+    for (let place = this.#groups.startOf(group); place < end; place++) {
       const cost = this.#cost(place)
       if (cost < least) least = cost
     }
-    return least
+    this.#least[group] = least
   }
 
-  #firstBetween(from: number, to: number, cost: number): number {
-    for (let place = from; place < to; place++) if (this.#cost(place) === cost) return place
+  /** The first place from `from` on to the end of its group that costs what is least in it; -1 where there is none. */
+  #firstOf(group: number, from: number): number {
+    const end = this.#groups.startOf(group + 1)
+    const least = this.#least[group]
+    for (let place = from; place < end; place++) if (this.#cost(place) === least) return place
     return -1
   }
 }

@@ -4,11 +4,8 @@ import type { ClientAddress, Tried } from '../../model/session.ts'
 import { type Picker, type PickerState, wasTried } from '../picker.ts'
 import { Loads } from './loads.ts'
 import { MOST_DRAWS, nextUntried } from './next-untried.ts'
-import { Shares } from './shares.ts'
+import { PARTS, Shares } from './shares.ts'
 import { BY_WEIGHT, Weights } from './weights.ts'
-
-/** Small enough for a number that needs no memory of its own. */
-const DRAWN_FROM = 2 ** 30
 
 /** Any endpoint, with a chance in proportion to its weight. */
 export function random(endpoints: readonly RouteEndpoint[], state: PickerState): Picker {
@@ -39,30 +36,24 @@ class Drawn implements Picker {
 
   pick(_client: ClientAddress, tried: readonly Tried[]): number {
     if (this.#weights.refresh()) this.#shares.lay(this.#weights.values)
-    const { total } = this.#shares
-    if (total === 0) return -1
-    const first = this.#draw(total, tried)
+    const { takers } = this.#shares
+    if (takers === 0) return -1
+    const first = this.#draw(tried)
     const loads = this.#loads
-    if (loads === undefined || first < 0) return first
+    if (loads === undefined || first < 0 || takers === 1) return first
     const { values, slots } = this.#weights
-    const firstWeight = values[first] as number
-    if (firstWeight === total) return first
-    const second = this.#shares.atWithout(this.#point(total - firstWeight), first)
+    const second = this.#shares.atWithout(this.#random.below(PARTS), first)
     if (tried.length > 0 && wasTried(tried, slots[second] as number)) return first
-    return loads.at(second) * firstWeight < loads.at(first) * (values[second] as number) ? second : first
+    return loads.at(second) * (values[first] as number) < loads.at(first) * (values[second] as number) ? second : first
   }
 
-  #draw(total: number, tried: readonly Tried[]): number {
+  #draw(tried: readonly Tried[]): number {
     const { slots } = this.#weights
     let position = 0
     for (let draw = 0; draw < MOST_DRAWS; draw++) {
-      position = this.#shares.at(this.#point(total))
+      position = this.#shares.at(this.#random.below(PARTS))
       if (tried.length === 0 || !wasTried(tried, slots[position] as number)) return position
     }
     return nextUntried(this.#weights, position, tried)
-  }
-
-  #point(total: number): number {
-    return (this.#random.below(DRAWN_FROM) / DRAWN_FROM) * total
   }
 }

@@ -35,13 +35,12 @@ class HashedShares implements Picker {
 
   pick(client: ClientAddress, tried: readonly Tried[]): number {
     if (this.#weights.refresh()) this.#shares.lay(this.#weights.values)
-    const { total } = this.#shares
-    if (total === 0) return -1
+    if (this.#shares.takers === 0) return -1
     const hash = this.#hash ?? hashAddress(client)
     const { slots } = this.#weights
     let position = 0
     for (let draw = 0; draw < MOST_DRAWS; draw++) {
-      position = this.#shares.at(((hashAgain(hash, draw) >>> 0) / 2 ** 32) * total)
+      position = this.#shares.at(hashAgain(hash, draw) >>> 2)
       if (!wasTried(tried, slots[position] as number)) return position
     }
     return nextUntried(this.#weights, position, tried)
