@@ -3,7 +3,7 @@ import { nearest } from '../lib/nearest.ts'
 import { parseIp } from './address.ts'
 import type { Findings } from './findings.ts'
 import type { Ip } from './keys.ts'
-import type { ParseOptions } from './parse-options.ts'
+import type { ServiceDefaults } from './parse-options.ts'
 import { A_WEIGHT, parseWeight } from './preference.ts'
 import { type RemovalPolicy, SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
 
@@ -116,7 +116,7 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     sets: 'idleMs',
     fallback: '1h',
     right: `must be ${A_DURATION} 1h`,
-    about: 'ends a TCP session without a byte for this long',
+    about: 'ends a TCP session without a byte for this long; --idle-timeout sets it for Services that do not say',
     parse: timeout('idleMs'),
   },
   {
@@ -124,7 +124,8 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     sets: 'halfCloseMs',
     fallback: '60s',
     right: `must be ${A_DURATION} 60s`,
-    about: 'how long one direction of a TCP session may stay open after the other was closed',
+    about:
+      'how long one direction of a TCP session may stay open after the other was closed; --half-close-timeout sets it for Services that do not say',
     parse: timeout('halfCloseMs'),
   },
   {
@@ -157,7 +158,7 @@ const DEFAULT_ATTEMPTS = DEFAULTS.connectMs.length
 /** Reads a Service's annotations. One that is wrong is an error that leaves its default in force. */
 export function parseAnnotations(
   annotations: Readonly<Record<string, unknown>>,
-  { udpIdleMs, scheduler }: Pick<ParseOptions, 'udpIdleMs' | 'scheduler'>,
+  defaults: ServiceDefaults,
   findings: Findings,
 ): ServiceOptions {
   const wishes: Partial<Wishes> = {}
@@ -172,7 +173,7 @@ export function parseAnnotations(
     else if (typeof value === 'string') findings.complain('annotation', path, value, rule.right)
     else findings.complain('type', path, value, `must be text: put it in quotes; ${rule.right}`)
   }
-  const { attempts, ...options } = { ...DEFAULTS, udpIdleMs, scheduler, ...wishes }
+  const { attempts, ...options } = { ...DEFAULTS, ...defaults, ...wishes }
   if (options.slowStartMs !== undefined && WITHOUT_SLOW_START.includes(options.scheduler)) {
     const path = ['metadata', 'annotations', 'portald.io/slow-start']
     const message = `means nothing to scheduler ${options.scheduler}; wrr, wlc or p2c would heed it`
