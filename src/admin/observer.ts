@@ -135,6 +135,7 @@ function readMetrics(
     sources: now.sources.map(({ name, state }) => ({ name, synced: state?.synced ?? false, readAtMs: state?.readAtMs })),
     problems: { error: errors, warning: now.problems.length - errors },
     snapshotRevision: now.snapshot?.revision ?? 0,
+    vips: now.vips,
     recordsDropped: now.recordsDropped,
     accessLogDropped: accessLog?.dropped() ?? 0,
     changes: changes(now.snapshot),

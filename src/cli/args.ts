@@ -27,6 +27,7 @@ export type Invocation =
       readonly format: 'text' | 'json'
       readonly flags: GivenValues
     }
+  | { readonly command: 'cleanup' }
   | { readonly command: 'version' }
   /** Nothing to do but to say this: help, or what is wrong with the command line. */
   | { readonly command: 'say'; readonly out: string; readonly err: string; readonly exitCode: 0 | 2 }
@@ -60,6 +61,13 @@ export function parseArguments(argv: readonly string[]): Invocation {
   })
     .argument('[PATH...]', 'files and folders of Kubernetes objects; those of --config when none is given')
     .addOption(new Option('-o, --output <FORMAT>', 'How to print what is found').choices(['text', 'json']).default('text'))
+  program
+    .command('cleanup')
+    .description(HELP.cleanup.description)
+    .addHelpText('after', HELP.cleanup.examples)
+    .action(() => {
+      invocation = { command: 'cleanup' }
+    })
   program
     .command('version')
     .description(HELP.version.description)

@@ -55,7 +55,7 @@ async function checkFiles(files: readonly string[], configuration: Configuration
   const node = readNodeContext({ ...configuration, name: configuration.hostnameOverride ?? hostname() })
   const found = mergeStates(states)
   const objects = createObjectParser(parseOptions).parse(found.objects)
-  const snapshot = compile(objects, node, { nodePortRange, clusterIpRange }, undefined)
+  const snapshot = compile(objects, node, { nodePortRange, clusterIpRange, transparentSource: true }, undefined)
   return {
     problems: [...found.problems, ...snapshot.problems].toSorted(byPlace),
     listeners: [...snapshot.routes.values()],

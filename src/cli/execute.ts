@@ -16,6 +16,8 @@ export async function execute(argv: readonly string[], context: CommandContext):
         return await (await import('./forward.ts')).forward(invocation, context)
       case 'check':
         return await (await import('./check.ts')).check(invocation, context)
+      case 'cleanup':
+        return await (await import('./cleanup.ts')).cleanup(output)
       case 'version':
         output.out(`portald ${readPackageVersion()} (node ${process.versions.node})`)
         return EXIT.done

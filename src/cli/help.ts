@@ -43,6 +43,15 @@ Examples:
   portald check /etc/portald --service-cluster-ip-range 10.96.0.0/16
   portald check -o json services.yaml`,
   },
+  cleanup: {
+    description: 'Remove addresses that an instance made local and left behind when it was killed.',
+    examples: `
+Only what this program made is ever removed, and nothing that a running instance needs. Needs CAP_NET_ADMIN.
+Exits with 1 if something could not be removed.
+
+Example:
+  portald cleanup`,
+  },
   version: {
     description: 'Say which version this is.',
     examples: `

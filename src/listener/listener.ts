@@ -4,7 +4,14 @@ import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../model/se
 
 /** What becomes of one new session, or of one more attempt of it. */
 export type Decision =
-  | { readonly do: 'forward'; readonly lease: number; readonly endpoint: RouteEndpoint; readonly connectMs: number }
+  | {
+      readonly do: 'forward'
+      readonly lease: number
+      readonly endpoint: RouteEndpoint
+      readonly connectMs: number
+      /** Whether the endpoint is to see the client's own address; only engines with `transparent-source` are asked for it. */
+      readonly transparent: boolean
+    }
   | { readonly do: 'refuse'; readonly end: SessionEnd }
 
 /** How long a session may be quiet, per listener, as its route says now. */
@@ -42,6 +49,8 @@ export interface ListenerSpec {
   readonly key: ListenerKey
   readonly protocol: Protocol
   readonly address: SocketAddress
+  /** Bind although no interface has the address; only engines with `free-bind` do. */
+  readonly freeBind: boolean
 }
 
 export type ListenerStatus =
@@ -60,6 +69,10 @@ export type Capability =
   | 'pause-accept'
   /** A parked listener keeps its address. */
   | 'keep-parked-address'
+  /** Binds addresses that no interface has. */
+  | 'free-bind'
+  /** Connects to endpoints from the client's own address. */
+  | 'transparent-source'
 
 /** Which sessions; every given field must match. Plain data. */
 export interface SessionFilter {

@@ -61,7 +61,7 @@ class Choices {
   readonly #decisions: readonly (readonly Decision[])[]
 
   constructor(
-    { scheduler, connectMs }: PublishedRoute,
+    { scheduler, connectMs, transparent }: PublishedRoute,
     { endpoints, rotation }: Pick<PublishedRoute, 'endpoints' | 'rotation'>,
     rotations: Int32Array<SharedArrayBuffer>,
   ) {
@@ -69,7 +69,7 @@ class Choices {
     this.picker = schedulerNamed(scheduler)(endpoints, { rotations, rotation })
     this.#positions = new Map(endpoints.map((endpoint, position) => [endpoint.slot, position]))
     this.#decisions = endpoints.map((endpoint) =>
-      connectMs.map((one) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs: one }) as const),
+      connectMs.map((one) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs: one, transparent }) as const),
     )
   }
 

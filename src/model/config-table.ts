@@ -27,8 +27,8 @@ export interface ConfigOption {
   readonly least?: number
   /** The value when nothing is given, written as it would be given; empty: nothing, or off. */
   readonly default: string
-  /** Whether `forward` and the library leave it off unless it is given. */
-  readonly offUnlessAsked?: boolean
+  /** The same for `forward` and the library, where it is another one. */
+  readonly forwardDefault?: string
   /** The commands that take its flag. */
   readonly commands: readonly OptionCommand[]
   /** What it does, for help texts and docs: one or two sentences without a full stop at the end. */
@@ -107,11 +107,27 @@ export const CONFIG_OPTIONS = {
     help: 'Accept endpoints on 127.0.0.0/8 and ::1, for sidecars and tests',
   },
   serviceClusterIpRange: {
-    kind: 'cidr',
+    kind: 'cidrs',
     argument: 'CIDR',
     default: '',
     commands: VALIDITY,
-    help: 'A Service without a clusterIP gets one from this range, the same one after every start',
+    help: 'A Service without a clusterIP gets one from the first of these ranges, the same one after every start; clusterIPs in any of them may be made local (--vip-mode)',
+  },
+  externalIpRange: {
+    kind: 'cidrs',
+    argument: 'CIDR',
+    default: '',
+    commands: VALIDITY,
+    help: 'Where externalIPs may be made local (--vip-mode); others are served only where the machine has them',
+  },
+  vipMode: {
+    kind: 'choice',
+    argument: 'MODE',
+    choices: ['auto', 'anyip', 'freebind', 'present'],
+    default: 'auto',
+    forwardDefault: 'present',
+    commands: ['run'],
+    help: 'What is done about addresses the machine lacks: make them local (anyip), bind anyway (freebind) or wait (present); auto is anyip where the process may',
   },
   serviceNodePortRange: {
     kind: 'port-range',
@@ -139,7 +155,7 @@ export const CONFIG_OPTIONS = {
     kind: 'address',
     argument: 'IP:PORT',
     default: '127.0.0.1:10249',
-    offUnlessAsked: true,
+    forwardDefault: '',
     commands: SERVING,
     help: 'Address of /metrics and the health paths; empty switches it off',
   },
@@ -147,7 +163,7 @@ export const CONFIG_OPTIONS = {
     kind: 'address',
     argument: 'IP:PORT',
     default: '0.0.0.0:10256',
-    offUnlessAsked: true,
+    forwardDefault: '',
     commands: SERVING,
     help: 'Address of /healthz, /livez and /readyz; empty switches it off',
   },
@@ -189,7 +205,7 @@ export function configOption(key: OptionKey): ConfigOption {
 /** The value when nothing is given, written as it would be given; the library counts as `forward`. */
 export function defaultOf(key: OptionKey, command: OptionCommand): string {
   const option = configOption(key)
-  return command === 'forward' && option.offUnlessAsked ? '' : option.default
+  return (command === 'forward' ? option.forwardDefault : undefined) ?? option.default
 }
 
 /** `nodeIp` → `node-ip`, without the dashes in front. */

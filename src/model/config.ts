@@ -32,6 +32,11 @@ export interface Configuration {
   readonly allowLoopbackEndpoints: boolean
   /** Undefined: Services without a clusterIP get none. */
   readonly serviceClusterIpRange: Cidr | undefined
+  /** The one above and others: where clusterIPs are. */
+  readonly serviceClusterIpRanges: readonly Cidr[]
+  /** Empty: no externalIP is made local. */
+  readonly externalIpRanges: readonly Cidr[]
+  readonly vipMode: OptionValue<'vipMode'>
   readonly serviceNodePortRange: PortRange
   readonly logLevel: OptionValue<'logLevel'>
   /** A path, `-` for standard output, or undefined: off. */
@@ -100,7 +105,10 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     nodeIps: unique(read('nodeIp')),
     nodeportAddresses: unique(read('nodeportAddresses')),
     allowLoopbackEndpoints: required('allowLoopbackEndpoints'),
-    serviceClusterIpRange: read('serviceClusterIpRange').at(-1),
+    serviceClusterIpRange: read('serviceClusterIpRange')[0],
+    serviceClusterIpRanges: unique(read('serviceClusterIpRange')),
+    externalIpRanges: unique(read('externalIpRange')),
+    vipMode: required('vipMode'),
     serviceNodePortRange: required('serviceNodePortRange'),
     logLevel: required('logLevel'),
     accessLog: read('accessLog').at(-1),

@@ -25,6 +25,8 @@ export interface ServiceOptions {
   /** A UDP session ends after this many replies; undefined: no such end. */
   readonly udpResponses: number | undefined
   readonly onEndpointRemoved: RemovalPolicy
+  /** Whose address endpoints see: this machine's, or the client's own. */
+  readonly sourceAddress: 'proxy' | 'transparent'
 }
 
 /** One port of a Service. */

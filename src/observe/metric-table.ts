@@ -69,6 +69,7 @@ export const METRICS = {
     labels: [],
   },
   portald_listeners: { type: 'gauge', help: 'Listeners by what they do.', labels: ['state'] },
+  portald_vips: { type: 'gauge', help: 'Addresses of Services that this process made addresses of the machine.', labels: [] },
   portald_source_synced: { type: 'gauge', help: '1 once the source was read whole, else 0.', labels: ['source'] },
   portald_source_age_seconds: { type: 'gauge', help: 'Time since the source was last read.', labels: ['source'] },
   portald_problems: { type: 'gauge', help: 'Problems in what the sources say now.', labels: ['severity'] },

@@ -24,6 +24,7 @@ export interface MetricsReading {
   readonly sources: readonly { readonly name: string; readonly synced: boolean; readonly readAtMs: number | undefined }[]
   readonly problems: { readonly error: number; readonly warning: number }
   readonly snapshotRevision: number
+  readonly vips: number
   readonly recordsDropped: number
   readonly accessLogDropped: number
   readonly changes: { readonly services: ChangeCounts; readonly endpoints: ChangeCounts }
@@ -87,6 +88,7 @@ export function createMetrics({ source, clock, processMetrics = true }: MetricsO
     refresh(gauge('portald_listeners'), ({ listeners }, put) => {
       for (const [state, count] of listeners) put(count, { state })
     }),
+    refresh(gauge('portald_vips'), ({ vips }, put) => put(vips)),
     refresh(gauge('portald_source_synced'), ({ sources }, put) => {
       for (const { name, synced } of sources) put(synced ? 1 : 0, { source: name })
     }),

@@ -12,6 +12,8 @@ export interface NodeContextOptions {
   readonly nodeIps: readonly Ip[]
   /** Only addresses inside one of these answer on nodePorts; empty: all. */
   readonly nodeportAddresses: readonly Cidr[]
+  /** Which addresses are ours because we added them for a Service, and not the node's. */
+  readonly isVip?: (ip: Ip) => boolean
 }
 
 /** Addresses of interfaces that are up. */
@@ -32,12 +34,21 @@ function allowed(ip: Ip, ranges: readonly Cidr[]): boolean {
   return ofFamily.length === 0 || ofFamily.some((range) => cidrContains(range, ip))
 }
 
+/** The address of this machine that programs on it use where nothing says otherwise: the first of the family that is given and on
+ *  an interface, else the first on one; undefined: it has none but loopback and link-local ones. */
+export function primaryAddress(family: 4 | 6, { nodeIps, isVip }: NodeContextOptions): Ip | undefined {
+  const usable = interfaceAddresses().filter(
+    (ip) => familyOf(ip) === family && !isLoopback(ip) && !isLinkLocal(ip) && !isVip?.(ip),
+  )
+  return nodeIps.find((ip) => usable.includes(ip)) ?? usable[0]
+}
+
 const LOOPBACK = ['127.0.0.0/8', '::1/128'] as readonly string[] as readonly Cidr[]
 
 /** Where this process runs, read from the machine now. The same reference as `previous` when nothing changed. Link-local
  *  addresses answer on no nodePort: nobody can be told of them without saying which link. */
 export function readNodeContext(options: NodeContextOptions, previous?: NodeContext): NodeContext {
-  const onInterfaces = interfaceAddresses()
+  const onInterfaces = interfaceAddresses().filter((ip) => !options.isVip?.(ip))
   const addresses = options.nodeIps.length > 0 ? options.nodeIps : onInterfaces.filter((ip) => !isLinkLocal(ip))
   const own = [...onInterfaces, ...options.nodeIps].filter((ip) => !isLoopback(ip))
   const node: NodeContext = {

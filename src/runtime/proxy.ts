@@ -12,6 +12,8 @@ import type { Source, SourceState } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
 import { ControlPlane } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
+import type { NodeContextOptions } from './node-context.ts'
+import { openVips, type Vips } from './vips.ts'
 
 /** How often expired affinity records, and slots that are nobody's, are freed. */
 const SWEEP_EVERY_MS = 60_000
@@ -57,6 +59,8 @@ export interface ProxyReading {
   readonly affinity: { readonly entries: number; readonly evictions: number }
   readonly recordsDropped: number
   readonly sessions: number
+  /** Addresses it made local. */
+  readonly vips: number
 }
 
 /** A running proxy. Disposing it ends everything now; drain first to let sessions finish. */
@@ -73,7 +77,7 @@ export interface Proxy extends AsyncDisposable {
 }
 
 /** Opens a proxy: returns at once, whatever state its sources are in, and serves as they allow.
- *  @throws ProxyError E_ENGINE when the engine that was asked for cannot run here. */
+ *  @throws ProxyError E_ENGINE when the engine that was asked for cannot run here, E_VIP_MODE when the VIP mode cannot be had. */
 export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   const { config, logger } = options
   const clock = options.clock ?? systemClock
@@ -90,9 +94,13 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     logger.error('session.failed', 'an error of ours ended a session; please report it', { key: `worker ${row}`, reason }),
   )
 
+  let vips: Vips | undefined
+  const node: NodeContextOptions = { ...config, name: options.nodeName, isVip: (ip) => vips?.isMade(ip) ?? false }
+  vips = await openVipsOr(options, prepared, node, clock, () => controlPlane.recompile())
   const dataPlane = new DataPlane({
     engine,
     shared,
+    vips,
     clock,
     random: options.random ?? systemRandom,
     logger: logger.child({ component: 'listener' }),
@@ -105,8 +113,14 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       allowLoopbackEndpoints: config.allowLoopbackEndpoints,
       udpIdleMs: config.udpTimeoutMs,
     },
-    compile: { clusterIpRange: config.serviceClusterIpRange, nodePortRange: config.serviceNodePortRange },
-    node: { ...config, name: options.nodeName },
+    compile: {
+      clusterIpRange: config.serviceClusterIpRange,
+      nodePortRange: config.serviceNodePortRange,
+      transparentSource: engine.can.has('transparent-source'),
+    },
+    node,
+    inspect: (snapshot) => vips.inspect(snapshot),
+    onNode: () => vips.refresh(),
     clock,
     logger: logger.child({ component: 'objects' }),
     onQueued: options.onQueued ?? (() => {}),
@@ -130,7 +144,10 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   let draining = false
   return {
     ready: controlPlane.ready,
-    refresh: () => controlPlane.refresh(),
+    refresh() {
+      vips.refresh()
+      controlPlane.refresh()
+    },
     async drain({ delayMs, deadlineMs }) {
       draining = true
       if (delayMs > 0) await new Promise<void>((resolve) => clock.after(delayMs, resolve))
@@ -165,12 +182,37 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       affinity: dataPlane.affinity(),
       recordsDropped: dataPlane.sessionLog.dropped(),
       sessions: engine.sessions(),
+      vips: vips.held,
     }),
     async [Symbol.asyncDispose]() {
       sweeping[Symbol.dispose]()
       await controlPlane[Symbol.asyncDispose]()
       await dataPlane[Symbol.asyncDispose]()
+      await vips[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** Opens what makes VIPs local; where it cannot be had, engine and sources go too. */
+async function openVipsOr(
+  { config, logger, sources }: ProxyOptions,
+  prepared: PreparedEngine,
+  node: NodeContextOptions,
+  clock: Clock,
+  onElsewhere: () => void,
+): Promise<Vips> {
+  try {
+    return await openVips({
+      config,
+      engine: prepared.engine,
+      node,
+      clock,
+      logger: logger.child({ component: 'vips' }),
+      onElsewhere,
+    })
+  } catch (error) {
+    await Promise.all([...sources, prepared].map((owned) => owned[Symbol.asyncDispose]()))
+    throw error
   }
 }
 

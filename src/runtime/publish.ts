@@ -21,11 +21,14 @@ function rangesOf(ranges: readonly Cidr[], family: 4 | 6): readonly Cidr[] {
  *  that a rotation goes on where it stood when its endpoints change. */
 export class Publisher {
   readonly #ledger: Ledger
+  readonly #transparentSource: boolean
   /** By rotation word: the list as compiled, and as published. */
   readonly #lists = new Map<number, { readonly compiled: readonly Endpoint[]; readonly published: readonly RouteEndpoint[] }>()
 
-  constructor(ledger: Ledger) {
+  /** `transparentSource`: whether the engine can. */
+  constructor(ledger: Ledger, transparentSource: boolean) {
     this.#ledger = ledger
+    this.#transparentSource = transparentSource
   }
 
   /** Gives slots to everything a compiled Service lists. False: the ledger is full, and what found no slot is left out. */
@@ -75,6 +78,7 @@ export class Publisher {
       affinityTimeoutMs: service.affinityTimeoutMs,
       sourceRanges: route.kind === 'loadBalancer' ? rangesOf(service.sourceRanges, family) : [],
       connectMs: service.options.connectMs,
+      transparent: this.#transparentSource && service.options.sourceAddress === 'transparent',
       idleMs: service.options.idleMs,
       halfCloseMs: service.options.halfCloseMs,
       udpIdleMs: service.options.udpIdleMs,

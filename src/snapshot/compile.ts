@@ -24,7 +24,7 @@ import type {
   ServicePortEndpoints,
   Snapshot,
 } from '../model/snapshot.ts'
-import type { Origin } from '../model/source-object.ts'
+import { type Origin, showOrigin } from '../model/source-object.ts'
 import { assignAddresses, assignPorts } from './assign.ts'
 import { grantClaims } from './claims.ts'
 import { frontendsOf } from './frontends.ts'
@@ -36,11 +36,15 @@ export interface CompileOptions {
   readonly clusterIpRange: Cidr | undefined
   /** Where nodePorts that were given no number come from. */
   readonly nodePortRange: readonly [number, number]
+  /** Whether the engine can connect to endpoints from a client's own address; a Service that asks for it has a problem otherwise. */
+  readonly transparentSource: boolean
 }
 
 type Draft = Pick<CompiledService, 'input' | 'clusterIps' | 'nodePorts' | 'frontends'>
 
 const CONFLICT = 'address-conflict'
+const SOURCE_ADDRESS_FIELD = 'metadata.annotations["portald.io/source-address"]'
+const TRANSPARENT_NEEDS = "needs the native engine and CAP_NET_ADMIN; endpoints see this machine's address instead"
 const NO_PLACES = new Map<string, number>()
 const NO_GROUPS: readonly Located<EndpointGroup>[] = []
 const NO_ENDPOINTS: readonly Endpoint[] = []
@@ -70,7 +74,7 @@ export function compile(
     const compiled =
       before && isCurrent(before, wanted, groups, node, claims)
         ? before
-        : compileService(wanted, groups, node, claims, objects, before)
+        : compileService(wanted, groups, node, claims, objects, options, before)
     services.set(key, compiled)
     for (const route of compiled.routes) routes.set(route.key, route)
     problems.push(...compiled.problems)
@@ -167,6 +171,7 @@ function compileService(
   node: NodeContext,
   claims: Claims,
   objects: ObjectSet,
+  { transparentSource }: CompileOptions,
   before: CompiledService | undefined,
 ): CompiledService {
   const { input, frontends } = wanted
@@ -194,6 +199,8 @@ function compileService(
         'has no address; give one, or start with --service-cluster-ip-range',
       )
     }
+    if (service.options.sourceAddress === 'transparent' && !transparentSource)
+      complain('error', 'source-address', SOURCE_ADDRESS_FIELD, 'transparent', TRANSPARENT_NEEDS)
     service.ports.forEach((port, n) => {
       if (port.protocol === 'SCTP')
         complain('warning', 'not-served-yet', `spec.ports[${n}].protocol`, 'SCTP', 'is not served yet; the other ports are')
@@ -280,10 +287,6 @@ function forbidden(endpoint: Endpoint, protocol: string, claims: Claims): string
   // A loopback address names this machine as a whole, and a Service on it says nothing about its other ports.
   if (!isLoopback(ip) && claims.clusterIps.has(ip)) return 'is the clusterIP of a Service; name the servers behind it'
   return undefined
-}
-
-function showOrigin(origin: Origin): string {
-  return origin.line > 0 ? `${origin.place}:${origin.line}` : origin.place
 }
 
 function keepSets(before: EndpointSets | undefined, now: EndpointSets): EndpointSets {

@@ -177,6 +177,17 @@ export function listenerCases({ open, itCan }: Cases): void {
       }
     })
 
+    itCan('free-bind', 'is bound to an address that this machine does not have if told to', async () => {
+      await using world = await open()
+      for (const protocol of ['TCP', 'UDP'] as const) {
+        for (const ip of hasIpv6 ? ['198.51.100.78', '2001:db8:78::1'] : ['198.51.100.78']) {
+          const at = { ip: ip as Ip, port: 4_000 as Port }
+          const listener = await world.claim({ endpoints: [], protocol, at, freeBind: true })
+          expect(await listener.open()).toMatchObject({ state: 'listening' })
+        }
+      }
+    })
+
     it.skipIf(!hasIpv6)('serves IPv6', async () => {
       await using world = await open()
       const endpoint = await world.tcpEndpoint('echo', '::1')

@@ -31,6 +31,7 @@ describe('a Service', () => {
         udpIdleMs: 60_000,
         udpResponses: undefined,
         onEndpointRemoved: { do: 'keep' },
+        sourceAddress: 'proxy',
       },
     })
   })

@@ -69,6 +69,7 @@ function createWorld(rows = 1) {
         affinityTimeoutMs: undefined,
         sourceRanges: [],
         connectMs: [250, 500, 1000, 2000],
+        transparent: false,
         idleMs: 3_600_000,
         halfCloseMs: 60_000,
         udpIdleMs: 60_000,

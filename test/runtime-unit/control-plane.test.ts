@@ -83,6 +83,7 @@ function createWorld(sourceNames: readonly string[] = ['a'], { clusterIpRange = 
     compile: {
       clusterIpRange: clusterIpRange === undefined ? undefined : (parseCidr(clusterIpRange) as Cidr),
       nodePortRange: [30_000, 32_767],
+      transparentSource: true,
     },
     node: { name: 'node-1', nodeLabels: {}, nodeIps, nodeportAddresses: [] },
     clock,

@@ -22,7 +22,7 @@ function compileFile(path: string): { readonly snapshot: Snapshot; readonly note
   if ('problem' in documents) throw new Error(showProblem(documents.problem))
   const found = documents.objects.map(({ value, line, lines }) => ({ value, origin: { place, line, lines } }))
   const objects = createObjectParser(DEFAULT_PARSE_OPTIONS).parse(found)
-  const options = { clusterIpRange: RANGE, nodePortRange: DEFAULT_PARSE_OPTIONS.nodePortRange }
+  const options = { clusterIpRange: RANGE, nodePortRange: DEFAULT_PARSE_OPTIONS.nodePortRange, transparentSource: true }
   return { snapshot: compile(objects, NODE, options, undefined), notes: objects.notes }
 }
 

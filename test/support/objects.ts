@@ -67,6 +67,8 @@ export interface CompilerOptions {
   readonly nodeLabels?: Labels
   readonly clusterIpRange?: string
   readonly nodePortRange?: readonly [number, number]
+  /** Whether the engine can; true when left out. */
+  readonly transparentSource?: boolean
   readonly parse?: Partial<ParseOptions>
 }
 
@@ -84,6 +86,7 @@ export function aNode(addresses: readonly string[], labels: Labels = {}): NodeCo
 /** Compiles values as a process does: it remembers what it parsed and its last snapshot. */
 export function createCompiler(options: CompilerOptions = {}) {
   const { nodeAddresses = ['192.0.2.1'], nodeLabels = {}, clusterIpRange, nodePortRange = [30_000, 32_767] } = options
+  const { transparentSource = true } = options
   const parser = createObjectParser({ ...DEFAULT_PARSE_OPTIONS, ...options.parse })
   let node = aNode(nodeAddresses, nodeLabels)
   let previous: Snapshot | undefined
@@ -96,7 +99,7 @@ export function createCompiler(options: CompilerOptions = {}) {
     },
     compile(values: readonly unknown[], line = 1): Snapshot {
       const range = clusterIpRange === undefined ? undefined : (parseCidr(clusterIpRange) as Cidr)
-      previous = compile(this.parse(values, line), node, { clusterIpRange: range, nodePortRange }, previous)
+      previous = compile(this.parse(values, line), node, { clusterIpRange: range, nodePortRange, transparentSource }, previous)
       return previous
     },
     /** The machine has other addresses from now on. */

@@ -22,8 +22,13 @@ export class UdpClient implements AsyncDisposable {
     socket.on('error', (error: NodeJS.ErrnoException) => this.errors.push(error.code ?? ''))
   }
 
-  static async open(to: SocketAddress): Promise<UdpClient> {
+  /** Sends from an address of its own if told. */
+  static async open(to: SocketAddress, from?: string): Promise<UdpClient> {
     const socket = createSocket({ type: to.ip.includes(':') ? 'udp6' : 'udp4', recvBufferSize: 4 * 2 ** 20 })
+    if (from !== undefined) {
+      socket.bind(0, from)
+      await once(socket, 'listening')
+    }
     socket.connect(to.port, to.ip)
     await once(socket, 'connect')
     return new UdpClient(socket)

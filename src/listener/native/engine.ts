@@ -20,6 +20,8 @@ const BACKLOG = 16_384
 const UDP_BUFFER_BYTES = 8 * 1024 * 1024
 /** Listening sockets take at most one descriptor in so many, each worker having its own. */
 const LISTENER_SHARE = 4
+/** What it can whatever its privileges. */
+const ABILITIES: readonly Capability[] = ['exact-reset', 'pause-accept', 'keep-parked-address', 'free-bind']
 /** What sessions have at least, however many listeners there are. */
 const LEAST_FOR_SESSIONS = 2
 
@@ -57,7 +59,7 @@ export function openNativeEngine(options: NativeEngineOptions): Engine {
 class NativeEngine implements Engine {
   readonly name = 'native'
   readonly protocols = new Set(['TCP', 'UDP'] as const)
-  readonly can: ReadonlySet<Capability> = new Set(['exact-reset', 'pause-accept', 'keep-parked-address'])
+  readonly can: ReadonlySet<Capability>
   readonly #options: NativeEngineOptions
   readonly #arena: Arena
   readonly #sockets: Sockets
@@ -76,6 +78,7 @@ class NativeEngine implements Engine {
     const { libc, shared, clock, workers, workerUrl, onDeath, onFault } = options
     this.#options = options
     this.#sockets = openSockets(libc)
+    this.can = new Set(this.#sockets.mayBeTransparent() ? [...ABILITIES, 'transparent-source'] : ABILITIES)
     this.#arena = openArena(libc, 4096)
     const one = this.#arena.allocate(8)
     this.#arena.u32[one >> 2] = 1
@@ -196,6 +199,7 @@ class NativeEngine implements Engine {
    *  address must not change afterwards. */
   #bind(opened: Opened): ListenerStatus | undefined {
     const { spec } = opened
+    const { freeBind } = spec
     const { workers } = this.#options
     const address: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
     fillClientAddress(spec.address.ip, spec.address.port, address)
@@ -205,8 +209,8 @@ class NativeEngine implements Engine {
       const reusePort: ReusePort = count === 1 ? 'none' : n === 0 ? 'first' : 'join'
       const bound =
         spec.protocol === 'UDP'
-          ? this.#sockets.bindUdp({ address, reusePort, bufferBytes: UDP_BUFFER_BYTES, gro: true })
-          : this.#sockets.listenTcp({ address, reusePort, backlog: BACKLOG })
+          ? this.#sockets.bindUdp({ address, reusePort, freeBind, bufferBytes: UDP_BUFFER_BYTES, gro: true })
+          : this.#sockets.listenTcp({ address, reusePort, freeBind, backlog: BACKLOG })
       if (bound.failed) {
         this.#closeAll(opened)
         return bindFailure(spec, bound.failed.errno, `${bound.failed.call}: ${bound.failed.errno}`)
