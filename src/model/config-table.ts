@@ -117,7 +117,7 @@ export const CONFIG_OPTIONS = {
     kind: 'cidrs',
     argument: 'CIDR',
     default: '',
-    commands: VALIDITY,
+    commands: ['run'],
     help: 'Where externalIPs may be made local (--vip-mode); others are served only where the machine has them',
   },
   vipMode: {

@@ -94,6 +94,8 @@ class Keeper implements VipKeeper {
   /** Ends when everything begun is done: one thing at a time. */
   #work: Promise<void> = Promise.resolve()
   #releasing = false
+  /** What is held now may be gone in a moment. */
+  #removing = false
   #leftoversGone = false
   #timer: Timer
   #disposed = false
@@ -135,7 +137,8 @@ class Keeper implements VipKeeper {
 
   hold(snapshot: Snapshot): Promise<void> {
     this.#snapshot = snapshot
-    return this.#do(() => this.#make())
+    // Most changes need no other addresses, and do not wait for what is under way.
+    return !this.#removing && this.#missing().length === 0 ? Promise.resolve() : this.#do(() => this.#make())
   }
 
   release(): void {
@@ -198,17 +201,23 @@ class Keeper implements VipKeeper {
     this.#added = new Set(marks.filter(({ address }) => address).map(({ ip }) => ip))
   }
 
-  async #make(): Promise<void> {
-    const { freeBind, sourceFor } = this.#options
+  /** What the snapshot needs and is not there. */
+  #missing(): readonly Mark[] {
     const { table } = this.#machine
     const missing: Mark[] = []
     for (const ip of this.#planner.claimsOf(this.#snapshot).wanted) {
       const known = this.#own.get(ip)
       if (known ? !(known.address && table.incomplete.has(ip)) : isPresent(table, ip)) continue
-      missing.push(known ?? { ip, instance: this.#instance.number, address: familyOf(ip) === 6 && !freeBind })
+      const address = familyOf(ip) === 6 && !this.#options.freeBind
+      missing.push(known ?? { ip, instance: this.#instance.number, address })
     }
+    return missing
+  }
+
+  async #make(): Promise<void> {
+    const missing = this.#missing()
     if (missing.length === 0) return
-    const failures = await this.#machine.make(missing, sourceFor)
+    const failures = await this.#machine.make(missing, this.#options.sourceFor)
     this.#done(missing, failures, { made: missing.length - failures.size, removed: 0 })
   }
 
@@ -224,13 +233,20 @@ class Keeper implements VipKeeper {
     }
     const inUse = unwanted.length === 0 ? undefined : await this.#options.inUse(unwanted.map(({ ip }) => ip))
     this.#leaving = inUse?.size ?? 0
-    await this.#remove([...superfluous, ...unwanted.filter(({ ip }) => !inUse?.has(ip))])
+    // A snapshot that came meanwhile may want some of them again.
+    const stillWanted = this.#planner.claimsOf(this.#snapshot).wanted
+    await this.#remove([...superfluous, ...unwanted.filter(({ ip }) => !inUse?.has(ip) && !stillWanted.has(ip))])
   }
 
   async #remove(marks: readonly Mark[]): Promise<void> {
     if (marks.length === 0) return
-    const failures = await this.#machine.remove(marks)
-    this.#done(marks, failures, { made: 0, removed: marks.length - failures.size })
+    this.#removing = true
+    try {
+      const failures = await this.#machine.remove(marks)
+      this.#done(marks, failures, { made: 0, removed: marks.length - failures.size })
+    } finally {
+      this.#removing = false
+    }
   }
 
   /** Once, after the first snapshot: what it needs of that is held by then, so that no VIP is gone for a moment. */

@@ -122,6 +122,24 @@ describe('the keeper of VIPs', () => {
     expect(world.made()).toEqual([])
   })
 
+  it('has one that is wanted again while it is being removed', async () => {
+    await using world = await createWorld()
+    await world.serve(['10.96.0.1'])
+    const { batch } = world.kernel
+    const again: Promise<void>[] = []
+    const late = createCompiler().compile([aService('s0', { clusterIP: '10.96.0.1' })])
+    // The next snapshot comes when the command is on its way.
+    world.kernel.batch = (family, commands) => {
+      world.kernel.batch = batch
+      again.push(world.keeper.hold(late))
+      return batch.call(world.kernel, family, commands)
+    }
+    await world.serve()
+    await Promise.all(again)
+    expect(again.length).toBe(1)
+    expect(world.made()).toEqual(['10.96.0.1 112xx from 192.0.2.1'])
+  })
+
   it('makes again what somebody took away', async () => {
     await using world = await createWorld({ freeBind: false })
     await world.serve(['10.96.0.1', 'fd00::1'])
