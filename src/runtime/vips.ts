@@ -46,8 +46,11 @@ export interface VipsOptions {
 }
 
 /** Finds out what decides which VIP modes this process can have. */
-export async function readVipFacts(engine: 'native' | 'node', ip: IpRoute = createIpRoute()): Promise<VipFacts> {
-  const privileges: Privileges = readPrivileges()
+export async function readVipFacts(
+  engine: 'native' | 'node',
+  ip: IpRoute = createIpRoute(),
+  privileges: Privileges = readPrivileges(),
+): Promise<VipFacts> {
   const iproute = await ip.version()
   return { platform: process.platform, engine, privileges, iproute }
 }

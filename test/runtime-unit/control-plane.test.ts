@@ -85,7 +85,7 @@ function createWorld(sourceNames: readonly string[] = ['a'], { clusterIpRange = 
       nodePortRange: [30_000, 32_767],
       transparentSource: true,
     },
-    node: { name: 'node-1', nodeLabels: {}, nodeIps, nodeportAddresses: [] },
+    node: { name: 'node-1', nodeLabels: {}, nodeIps, nodeportAddresses: [], clusterCidrs: [] },
     clock,
     logger,
     async apply(snapshot) {
