@@ -6,7 +6,7 @@ import { within } from './within.ts'
 
 const PEER = join(import.meta.dirname, 'net-peer.ts')
 
-/** Why there are no network namespaces here; undefined: there are. */
+/** Why there can be no lab here; undefined: there can. */
 export const noNamespaces = lookForNamespaces()
 
 function lookForNamespaces(): string | undefined {
@@ -16,13 +16,19 @@ function lookForNamespaces(): string | undefined {
   try {
     execFileSync('ip', ['netns', 'add', name], { stdio: 'pipe' })
     try {
-      execFileSync('ip', ['netns', 'exec', name, 'ip', 'link', 'set', 'lo', 'up'], { stdio: 'pipe' })
+      for (const command of [
+        ['netns', 'exec', name, 'ip', 'link', 'set', 'lo', 'up'],
+        ['-n', name, 'link', 'add', 'one', 'type', 'veth', 'peer', 'name', 'other'],
+        ['-n', name, '-6', 'addr', 'add', '2001:db8::1/64', 'dev', 'one'],
+      ]) {
+        execFileSync('ip', command, { stdio: 'pipe' })
+      }
     } finally {
       execFileSync('ip', ['netns', 'del', name], { stdio: 'pipe' })
     }
     return undefined
   } catch (error) {
-    return `no network namespaces: ${String((error as { stderr?: unknown }).stderr ?? error).trim()}`
+    return `no namespaces, wires or IPv6: ${String((error as { stderr?: unknown }).stderr ?? error).trim()}`
   }
 }
 
