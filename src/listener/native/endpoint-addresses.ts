@@ -33,6 +33,10 @@ export class EndpointAddresses {
     return this.#lengths.get(slot) ?? SOCKET_ADDRESS_BYTES
   }
 
+  read(slot: number, into: ClientAddress): void {
+    readSocketAddress(this.#context.arena, this.#context.addressOffset(slot), into)
+  }
+
   /** AF_INET or AF_INET6: the first field of every socket address. */
   family(slot: number): number {
     return this.#context.arena.u16[this.#context.addressOffset(slot) >> 1] as number

@@ -11,7 +11,11 @@ export const BUDGET_WORD = 2
 /** Not 0: messages were sent. Set before the eventfd is written, so that what main asked for comes before what happened on
  *  any socket afterwards. */
 export const MESSAGE_WORD = 3
-const CONTROL_WORDS = 4
+/** How many of the sessions that main sent last the worker has taken over. */
+export const ADOPTED_WORD = 4
+/** How many sessions that the worker has given away main has not taken over yet. */
+export const GIVEN_WORD = 5
+const CONTROL_WORDS = 6
 
 /** Where the epoll instance stands among {@link Estate.descriptors}; pipes follow, two cells each. */
 export const EPOLL_CELL = 0

@@ -7,9 +7,10 @@ import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import type { SessionPolicy } from '../listener.ts'
 import { EndpointAddresses } from './endpoint-addresses.ts'
-import { BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
+import { ADOPTED_WORD, BUDGET_WORD, GIVEN_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
 import { TcpDoors } from './tcp-doors.ts'
+import { TcpMover } from './tcp-mover.ts'
 import { TcpSessions } from './tcp-sessions.ts'
 import { TcpTable } from './tcp-table.ts'
 import { TimerWheel } from './timer-wheel.ts'
@@ -45,6 +46,7 @@ export class Loop {
   readonly #control: Int32Array<SharedArrayBuffer>
   readonly #tcp: TcpSessions
   readonly #tcpDoors: TcpDoors
+  readonly #tcpMover: TcpMover
   readonly #tcpWheel: TimerWheel
   readonly #udp: UdpSessions
   readonly #udpDoors: UdpDoors
@@ -80,6 +82,8 @@ export class Loop {
     this.#tcpWheel = new TimerWheel(tcpTable.capacity, clock.now(), (session) => this.#tcp.due(session))
     this.#tcp = new TcpSessions(context, tcpTable, this.#tcpWheel, this.#addresses, counted)
     this.#tcpDoors = new TcpDoors(context, this.#tcp, left)
+    const adopted = () => void Atomics.add(this.#control, ADOPTED_WORD, 1)
+    this.#tcpMover = new TcpMover(context, this.#tcp, this.#tcpWheel, this.#addresses, adopted, counted)
     const udpTable = new UdpTable(estate.udp)
     this.#udpWheel = new TimerWheel(udpTable.capacity, clock.now(), (session) => this.#udp.due(session))
     this.#udpDoors = new UdpDoors(context)
@@ -156,7 +160,7 @@ export class Loop {
 
   /** A session began or ended. */
   #counted(): void {
-    const sessions = this.#tcp.table.size + this.#udp.table.size
+    const sessions = this.#tcp.table.living + this.#udp.table.size
     Atomics.store(this.#control, SESSIONS_WORD, sessions)
     this.#tcpDoors.roomMade()
     if (sessions > 0 || this.#emptyTickets.length === 0) return
@@ -199,6 +203,19 @@ export class Loop {
       case 'drain':
         this.#tcpDoors.drain()
         this.#udpDoors.drain()
+        break
+      case 'give': {
+        const given = this.#tcpMover.give(request.filter, request.from, request.most)
+        Atomics.add(this.#control, GIVEN_WORD, given.places.length)
+        this.#counted()
+        this.#tell({ ticket: request.ticket, count: given.sessions.length, given })
+        return
+      }
+      case 'forget':
+        this.#tcpMover.forget(request.places)
+        break
+      case 'adopt':
+        this.#tcpMover.adopt(request.sessions)
         break
       case 'empty':
         this.#emptyTickets.push(request.ticket)

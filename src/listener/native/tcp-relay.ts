@@ -156,6 +156,21 @@ export class TcpRelay implements Disposable {
     else this.#copy(from)
   }
 
+  /** Takes out all that was read for `to` and not yet written to it, at most a copy buffer and a pipe full.
+   *  @throws ProxyError E_ENGINE when a pipe cannot be read. */
+  takeWaiting(to: number): Uint8Array | undefined {
+    const { pending } = this.#table
+    const kept = pending.get(to)
+    const piped = this.#splicer.drain(to ^ 1)
+    pending.delete(to)
+    // A copy: what is left of it may be a small part of its buffer.
+    if (!kept || !piped) return piped ?? kept?.slice()
+    const both = new Uint8Array(kept.length + piped.length)
+    both.set(kept)
+    both.set(piped, kept.length)
+    return both
+  }
+
   /** Gives back what a session borrowed. */
   release(session: number): void {
     this.#splicer.stop(2 * session)
