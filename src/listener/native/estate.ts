@@ -4,7 +4,7 @@ import { createUdpColumns, type UdpColumns } from './udp-table.ts'
 
 /** Words of {@link Estate.control}. Not 0: stop. */
 export const STOP_WORD = 0
-/** Sessions that run now. */
+/** Sessions that run now. The worker adds those that begin and end, main those that it moves: at one instant, for both. */
 export const SESSIONS_WORD = 1
 /** Descriptors that sessions may hold; main changes it when listeners come and go. */
 export const BUDGET_WORD = 2
@@ -13,9 +13,7 @@ export const BUDGET_WORD = 2
 export const MESSAGE_WORD = 3
 /** How many of the sessions that main sent last the worker has taken over. */
 export const ADOPTED_WORD = 4
-/** How many sessions that the worker has given away main has not taken over yet. */
-export const GIVEN_WORD = 5
-const CONTROL_WORDS = 6
+const CONTROL_WORDS = 5
 
 /** Where the epoll instance stands among {@link Estate.descriptors}; pipes follow, two cells each. */
 export const EPOLL_CELL = 0

@@ -49,16 +49,14 @@ export class TcpMover {
   readonly #wheel: TimerWheel
   readonly #addresses: EndpointAddresses
   readonly #onAdopted: () => void
-  readonly #onCount: () => void
 
-  /** `onAdopted` is told the moment that a session of those sent is this worker's; `onCount` when their number changed. */
+  /** `onAdopted` is told of each of the sessions that were sent, the moment that it is this worker's. */
   constructor(
     context: WorkerContext,
     sessions: TcpSessions,
     wheel: TimerWheel,
     addresses: EndpointAddresses,
     onAdopted: () => void,
-    onCount: () => void,
   ) {
     this.#context = context
     this.#sessions = sessions
@@ -66,7 +64,6 @@ export class TcpMover {
     this.#wheel = wheel
     this.#addresses = addresses
     this.#onAdopted = onAdopted
-    this.#onCount = onCount
   }
 
   /** Takes out up to `most` sessions, looking at the table from place `from` on. */
@@ -93,7 +90,6 @@ export class TcpMover {
   /** Frees the places of sessions that main took over. */
   forget(places: readonly number[]): void {
     for (const place of places) this.#table.releaseDeparted(place)
-    this.#onCount()
   }
 
   /** Goes on with sessions of another worker.
@@ -187,6 +183,7 @@ export class TcpMover {
     table.ids[session] = snapshot.id
     this.#onAdopted()
     this.#context.policy.adopted(snapshot.listener, snapshot.serviceSlot)
+    this.#addresses.learn(snapshot.lease, endpoint.address)
     return session
   }
 
@@ -203,7 +200,6 @@ export class TcpMover {
 
   /** Puts both sockets into epoll, which tells at once what is the matter with them, whenever it came. */
   #resume(session: number, { client, endpoint, lastMs, idleMs, halfCloseMs, end }: SessionSnapshot): void {
-    this.#onCount()
     if (!this.#watch(2 * session, client) || !this.#watch(2 * session + 1, endpoint)) {
       this.#sessions.stop(session, 'over-limit')
       return

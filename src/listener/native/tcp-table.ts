@@ -116,7 +116,6 @@ export class TcpTable {
   readonly keepAlive: Uint8Array
   /** Not 0: given away. It only stands in the columns until it has arrived elsewhere. */
   readonly #departed: Uint8Array
-  #departedCount = 0
   readonly #tried = new Map<number, Tried[]>()
   // By direction.
   readonly fds: Int32Array<SharedArrayBuffer>
@@ -160,14 +159,9 @@ export class TcpTable {
     this.#free = new Int32Array(capacity)
   }
 
-  /** Places that are taken. */
+  /** Sessions that live here, or did and have not arrived elsewhere yet. */
   get size(): number {
     return this.#used - this.#freeCount
-  }
-
-  /** Sessions that live here. */
-  get living(): number {
-    return this.size - this.#departedCount
   }
 
   /** A session in its first state, or -1 when the table is full. With 0 for its number it does not count as one yet. */
@@ -239,13 +233,11 @@ export class TcpTable {
     this.generations[client] = ((this.generations[client] as number) + 1) | 0
     this.generations[client + 1] = ((this.generations[client + 1] as number) + 1) | 0
     this.#departed[session] = 1
-    this.#departedCount++
   }
 
   /** Frees the place of a session that has arrived elsewhere. */
   releaseDeparted(session: number): void {
     this.#departed[session] = 0
-    this.#departedCount--
     this.release(session)
   }
 

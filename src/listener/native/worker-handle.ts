@@ -5,16 +5,7 @@ import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../lib/libc/constants.ts'
 import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
-import {
-  ADOPTED_WORD,
-  BUDGET_WORD,
-  createEstate,
-  type Estate,
-  GIVEN_WORD,
-  MESSAGE_WORD,
-  SESSIONS_WORD,
-  STOP_WORD,
-} from './estate.ts'
+import { ADOPTED_WORD, BUDGET_WORD, createEstate, type Estate, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
 import { MOST_MOVED_AT_ONCE, type SessionSnapshot } from './session-snapshot.ts'
 import { vacate } from './tcp-table.ts'
@@ -110,10 +101,7 @@ export class WorkerHandle {
 
   /** Sessions that run now, those on their way to it among them. */
   get sessions(): number {
-    if (this.#over) return 0
-    const { control } = this.estate
-    const arriving = Math.max(0, this.#arriving.length - Atomics.load(control, ADOPTED_WORD))
-    return Atomics.load(control, SESSIONS_WORD) + Atomics.load(control, GIVEN_WORD) + arriving
+    return this.#over ? 0 : Atomics.load(this.estate.control, SESSIONS_WORD)
   }
 
   /** Whether the thread has ended. */
@@ -135,7 +123,7 @@ export class WorkerHandle {
   /** Takes over what the worker took out of its loop, so that it is not closed when the worker dies. */
   vacate(places: readonly number[]): void {
     for (const place of places) vacate(this.estate.tcp, place)
-    Atomics.sub(this.estate.control, GIVEN_WORD, places.length)
+    Atomics.sub(this.estate.control, SESSIONS_WORD, places.length)
     void this.ask({ do: 'forget', places })
   }
 
@@ -143,6 +131,7 @@ export class WorkerHandle {
    *  time; the worker must not be over. Resolves when it has them, or is over. */
   async adopt(sessions: readonly SessionSnapshot[]): Promise<void> {
     Atomics.store(this.estate.control, ADOPTED_WORD, 0)
+    Atomics.add(this.estate.control, SESSIONS_WORD, sessions.length)
     this.#arriving = sessions
     await this.ask({ do: 'adopt', sessions })
     if (!this.#over) this.#arriving = []
