@@ -1,4 +1,4 @@
-import { networkInterfaces } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import { cidrContains, isLinkLocal, isLoopback, parseIp } from '../model/address.ts'
 import { type Cidr, familyOf, type Ip } from '../model/keys.ts'
 import type { Labels } from '../model/labels.ts'
@@ -10,6 +10,8 @@ export interface NodeContextOptions {
   readonly nodeLabels: Labels
   /** Instead of the addresses found on interfaces; the first of each family is the primary one. */
   readonly nodeIps: readonly Ip[]
+  /** Clients from here are on this node, beside its own addresses. */
+  readonly clusterCidrs: readonly Cidr[]
   /** Only addresses inside one of these answer on nodePorts; empty: all. */
   readonly nodeportAddresses: readonly Cidr[]
 }
@@ -32,6 +34,15 @@ function allowed(ip: Ip, ranges: readonly Cidr[]): boolean {
   return ofFamily.length === 0 || ofFamily.some((range) => cidrContains(range, ip))
 }
 
+function rangeOf(ip: Ip): Cidr {
+  return `${ip}/${familyOf(ip) === 4 ? 32 : 128}` as Cidr
+}
+
+/** The name of this node: names of nodes are lower case, and host names need not be. */
+export function nodeNameOf({ hostnameOverride }: { readonly hostnameOverride: string | undefined }): string {
+  return (hostnameOverride ?? hostname()).trim().toLowerCase()
+}
+
 const LOOPBACK = ['127.0.0.0/8', '::1/128'] as readonly string[] as readonly Cidr[]
 
 /** Where this process runs, read from the machine now. The same reference as `previous` when nothing changed. Link-local
@@ -44,7 +55,7 @@ export function readNodeContext(options: NodeContextOptions, previous?: NodeCont
     name: options.name,
     labels: options.nodeLabels,
     nodePortAddresses: addresses.filter((ip) => allowed(ip, options.nodeportAddresses)),
-    clients: [...LOOPBACK, ...new Set(own.map((ip) => `${ip}/${familyOf(ip) === 4 ? 32 : 128}` as Cidr))],
+    clients: [...LOOPBACK, ...new Set([...options.clusterCidrs, ...own.map(rangeOf)])],
   }
   return previous && sameNode(previous, node) ? previous : node
 }

@@ -10,9 +10,10 @@ const { start, port } = workerData as { readonly start: WorkerStart; readonly po
 const { trouble } = start.shared as SharedState & { readonly trouble: Int32Array<SharedArrayBuffer> }
 
 class TroubledPolicy extends RouteSessionPolicy {
-  override apply(...given: Parameters<RouteSessionPolicy['apply']>): void {
-    super.apply(...given)
+  override apply(...given: Parameters<RouteSessionPolicy['apply']>): readonly number[] {
+    const hurried = super.apply(...given)
     if (takesDeath(trouble, start.row, 'publish')) throw new Error('killed by a test')
+    return hurried
   }
 
   // An error would end one session. Here the thread ends in the middle of what it does.

@@ -119,8 +119,8 @@ export class TcpMover {
     this.#addresses.read(lease, endpointAddress)
     this.#sessions.acks.settle(endpoint)
     const sides = {
-      client: this.#side(client, clientAddress, this.#sessions.relay.takeWaiting(client)),
-      endpoint: this.#side(endpoint, endpointAddress, this.#sessions.relay.takeWaiting(endpoint)),
+      client: this.#side(client, clientAddress),
+      endpoint: this.#side(endpoint, endpointAddress),
     }
     for (const { fd } of [sides.client, sides.endpoint]) if (fd !== undefined) this.#context.unwatch(fd)
     this.#wheel.cancel(session)
@@ -145,7 +145,7 @@ export class TcpMover {
     return snapshot
   }
 
-  #side(direction: number, address: ClientAddress, waiting: Uint8Array | undefined): SideSnapshot {
+  #side(direction: number, address: ClientAddress): SideSnapshot {
     const table = this.#table
     const flags = table.flags[direction] as number
     const fd = table.fd(direction)
@@ -154,8 +154,22 @@ export class TcpMover {
       address,
       bytes: table.bytes[direction] as number,
       states: STATES.filter(([, flag]) => flags & flag).map(([state]) => state),
-      waiting,
+      waiting: this.#takeWaiting(direction),
     }
+  }
+
+  /** Takes out all that was read for `to` and not yet written to it: at most a copy buffer and a pipe full. */
+  #takeWaiting(to: number): Uint8Array | undefined {
+    const { pending } = this.#table
+    const kept = pending.get(to)
+    const piped = this.#sessions.relay.drainPipe(to ^ 1)
+    pending.delete(to)
+    // A copy: what is left of it may be a small part of its buffer.
+    if (!kept || !piped) return piped ?? kept?.slice()
+    const both = new Uint8Array(kept.length + piped.length)
+    both.set(kept)
+    both.set(piped, kept.length)
+    return both
   }
 
   /** Writes a session into the table. It is this worker's from the moment that its number stands there. */
@@ -199,13 +213,16 @@ export class TcpMover {
   }
 
   /** Puts both sockets into epoll, which tells at once what is the matter with them, whenever it came. */
-  #resume(session: number, { client, endpoint, lastMs, idleMs, halfCloseMs, end }: SessionSnapshot): void {
+  #resume(session: number, { listener, client, endpoint, lastMs, idleMs, halfCloseMs, end }: SessionSnapshot): void {
     if (!this.#watch(2 * session, client) || !this.#watch(2 * session + 1, endpoint)) {
       this.#sessions.stop(session, 'over-limit')
       return
     }
     const resetting = client.fd === undefined || endpoint.fd === undefined
-    this.#wheel.set(session, resetting ? this.#context.clock.now() : lastMs + (end === undefined ? idleMs : halfCloseMs))
+    // They may have become shorter while it was on its way.
+    const timeouts = this.#context.policy.timeouts(listener) ?? { idleMs, halfCloseMs }
+    const limitMs = end === undefined ? timeouts.idleMs : timeouts.halfCloseMs
+    this.#wheel.set(session, resetting ? this.#context.clock.now() : lastMs + limitMs)
   }
 
   #watch(direction: number, { fd, waiting }: SideSnapshot): boolean {
