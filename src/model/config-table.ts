@@ -9,7 +9,7 @@ export type OptionKind =
   | 'address'
   | 'ips'
   | 'cidr'
-  | 'cidrs'
+  | 'node-addresses'
   | 'labels'
   | 'port-range'
 
@@ -25,6 +25,8 @@ export interface ConfigOption {
   readonly choices?: readonly string[]
   /** The least an `integer` may be, or a `duration` in milliseconds. */
   readonly least?: number
+  /** An item that has to be the only one of its list. */
+  readonly alone?: string
   /** The value when nothing is given, written as it would be given; empty: nothing, or off. */
   readonly default: string
   /** Whether `forward` and the library leave it off unless it is given. */
@@ -93,11 +95,26 @@ export const CONFIG_OPTIONS = {
     help: 'Address of this node that answers on nodePorts; replaces the detected ones and need not be on an interface',
   },
   nodeportAddresses: {
-    kind: 'cidrs',
+    kind: 'node-addresses',
     argument: 'CIDR',
+    alone: 'primary',
     default: '',
     commands: VALIDITY,
-    help: 'Only addresses of this node in these ranges answer on nodePorts; all of them when empty',
+    help: 'Which addresses of this node answer on nodePorts: those in these ranges, or primary for its own one of each family; all of them when empty',
+  },
+  strictSourceRanges: {
+    kind: 'boolean',
+    argument: '',
+    default: 'false',
+    commands: ['run'],
+    help: 'loadBalancerSourceRanges also guard nodePorts and externalIPs, and close a family that has no range; Kubernetes does neither',
+  },
+  serviceProxyName: {
+    kind: 'text',
+    argument: 'NAME',
+    default: '',
+    commands: VALIDITY,
+    help: 'Serve only Services whose label service.kubernetes.io/service-proxy-name is this; only those without the label when empty',
   },
   allowLoopbackEndpoints: {
     kind: 'boolean',
@@ -204,5 +221,5 @@ export function variableOf(key: OptionKey): string {
 
 /** Whether an option takes several values: its flag repeats, and one value may hold several between commas. */
 export function isList(kind: OptionKind): boolean {
-  return kind === 'texts' || kind === 'ips' || kind === 'cidrs' || kind === 'labels'
+  return kind === 'texts' || kind === 'ips' || kind === 'node-addresses' || kind === 'labels'
 }

@@ -10,7 +10,7 @@ import {
   type OptionKey,
   variableOf,
 } from './config-table.ts'
-import { expectedValue, type OptionValue, type PortRange, parseOptionValue } from './config-value.ts'
+import { expectedValue, type OptionValue, type PortRange, PRIMARY, parseOptionValue } from './config-value.ts'
 import type { Cidr, Ip, SocketAddress } from './keys.ts'
 import type { Labels } from './labels.ts'
 import { type Problem, showValue } from './problem.ts'
@@ -27,8 +27,12 @@ export interface Configuration {
   readonly nodeLabels: Labels
   /** Empty: the addresses found on this machine. */
   readonly nodeIps: readonly Ip[]
-  /** Empty: every address of the node. */
-  readonly nodeportAddresses: readonly Cidr[]
+  /** Which addresses of the node answer on nodePorts: those in one of these ranges, or its own one of each family. Empty: all. */
+  readonly nodeportAddresses: readonly Cidr[] | typeof PRIMARY
+  /** Whether source ranges guard every external address and every family. */
+  readonly strictSourceRanges: boolean
+  /** Undefined: Services without a service-proxy-name are ours. */
+  readonly serviceProxyName: string | undefined
   readonly allowLoopbackEndpoints: boolean
   /** Undefined: Services without a clusterIP get none. */
   readonly serviceClusterIpRange: Cidr | undefined
@@ -98,7 +102,9 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     hostnameOverride: read('hostnameOverride').at(-1),
     nodeLabels: Object.fromEntries(read('nodeLabel')),
     nodeIps: unique(read('nodeIp')),
-    nodeportAddresses: unique(read('nodeportAddresses')),
+    nodeportAddresses: rangesOrPrimary(read('nodeportAddresses')),
+    strictSourceRanges: required('strictSourceRanges'),
+    serviceProxyName: read('serviceProxyName').at(-1),
     allowLoopbackEndpoints: required('allowLoopbackEndpoints'),
     serviceClusterIpRange: read('serviceClusterIpRange').at(-1),
     serviceNodePortRange: required('serviceNodePortRange'),
@@ -144,6 +150,10 @@ function readItems<Key extends OptionKey>(key: Key, given: Given, problems: Prob
     } else {
       values.push(value)
     }
+  }
+  const { alone } = option
+  if (alone !== undefined && values.length > 1 && values.some((value) => value === alone)) {
+    problems.push(problem(given.place, given.field, 'config-value', showValue(given.items), expectedValue(option)))
   }
   return values
 }
@@ -203,6 +213,10 @@ function isFileKey(key: string): key is OptionKey {
 
 function problem(place: string, field: string, code: string, value: string, message: string): Problem {
   return { severity: 'error', code, place, object: '', field, value, message }
+}
+
+function rangesOrPrimary(values: readonly OptionValue<'nodeportAddresses'>[]): Configuration['nodeportAddresses'] {
+  return values.includes(PRIMARY) ? PRIMARY : unique(values.filter((value): value is Cidr => value !== PRIMARY))
 }
 
 function unique<T>(values: readonly T[]): readonly T[] {

@@ -4,6 +4,8 @@ export interface ParseOptions {
   readonly nodePortRange: readonly [from: number, to: number]
   /** Whether endpoints may be on this machine's loopback addresses. */
   readonly allowLoopbackEndpoints: boolean
+  /** The service-proxy-name of the Services that are ours; undefined: those without one. */
+  readonly serviceProxyName?: string | undefined
   /** `udpIdleMs` of Services that do not say. */
   readonly udpIdleMs: number
 }

@@ -117,6 +117,9 @@ export class ControlPlane implements AsyncDisposable {
     const next = compile(objects, this.#node, compileOptions, this.#snapshot)
     this.#problemLog.update([...merged.problems, ...next.problems], objects.notes)
     this.#sayAssigned(next, logger)
+    const { nodePortAddresses: addresses } = next.node
+    if (addresses.join() !== this.#snapshot?.node.nodePortAddresses.join())
+      logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses })
     const withSources: Snapshot = { ...next, problems: [...merged.problems, ...next.problems] }
     await apply(withSources)
     this.#snapshot = next
@@ -153,9 +156,6 @@ export class ControlPlane implements AsyncDisposable {
   #readNode(): void {
     const node = readNodeContext(this.#options.node, this.#node)
     if (node === this.#node) return
-    const { nodePortAddresses: addresses } = node
-    if (addresses.join() !== this.#node.nodePortAddresses.join())
-      this.#options.logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses })
     this.#node = node
     this.#runner.request()
   }

@@ -103,9 +103,14 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     parse: {
       nodePortRange: config.serviceNodePortRange,
       allowLoopbackEndpoints: config.allowLoopbackEndpoints,
+      serviceProxyName: config.serviceProxyName,
       udpIdleMs: config.udpTimeoutMs,
     },
-    compile: { clusterIpRange: config.serviceClusterIpRange, nodePortRange: config.serviceNodePortRange },
+    compile: {
+      clusterIpRange: config.serviceClusterIpRange,
+      nodePortRange: config.serviceNodePortRange,
+      strictSourceRanges: config.strictSourceRanges,
+    },
     node: { ...config, name: options.nodeName },
     clock,
     logger: logger.child({ component: 'objects' }),

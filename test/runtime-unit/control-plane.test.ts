@@ -369,7 +369,7 @@ describe('addresses of the machine', () => {
     await world.pass(10)
     expect(Object.keys(world.routes())).toEqual([WEB, 'TCP/192.0.2.2:30080'])
     expect(world.source.refreshed).toBe(1)
-    expect(world.logger.of('node.addresses')).toHaveLength(2)
+    expect(world.logger.of('node.addresses')).toHaveLength(3)
   })
 
   it('cause no change while they stay', async () => {

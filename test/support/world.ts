@@ -176,6 +176,20 @@ export class World implements AsyncDisposable {
     return client.text
   }
 
+  /** How a client that connects is turned away before anything is said to it: refused by the system, or reset after the
+   *  connection stood. Which of the two a client sees of a reset depends on how fast it is. */
+  async turnedAway(address: string, from?: string): Promise<'refused' | 'reset'> {
+    const client = await this.connect(address, from).catch((error: NodeJS.ErrnoException) => error)
+    if (client instanceof Error) {
+      if (client.code === 'ECONNREFUSED') return 'refused'
+      if (client.code === 'ECONNRESET') return 'reset'
+      throw client
+    }
+    const end = await client.ends()
+    expect({ end, bytes: client.text }).toEqual({ end: 'reset', bytes: '' })
+    return 'reset'
+  }
+
   /** Asks several times, one after the other. */
   async askTimes(count: number, address: string, from?: string): Promise<string[]> {
     const names: string[] = []
@@ -194,8 +208,9 @@ export class World implements AsyncDisposable {
     }
   }
 
-  udpClient(address: string): Promise<UdpClient> {
-    return this.keep(UdpClient.open(addressOf(address)))
+  /** A UDP client, on an address of its own if told. */
+  udpClient(address: string, from?: string): Promise<UdpClient> {
+    return this.keep(UdpClient.open(addressOf(address), from))
   }
 
   /** What the proxy says of one of its addresses: `TCP/127.70.1.1:8080`. */
