@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
-import { aService, type Json } from '../support/objects.ts'
+import { aService, type Json, placed } from '../support/objects.ts'
 import { describeOnEngines, slicesOf, type World } from '../support/world.ts'
 
 const NODE_IPS = ['127.70.23.21', '127.70.23.22']
@@ -22,10 +22,7 @@ const web = (spec: Json = {}) =>
 
 /** The same slices, their endpoints on a node, with these conditions. */
 function on(nodeName: string, slices: readonly Json[], conditions: Json = {}): Json[] {
-  return slices.map((slice) => ({
-    ...slice,
-    endpoints: (slice['endpoints'] as Json[]).map((endpoint) => ({ ...endpoint, nodeName, conditions })),
-  }))
+  return placed(slices, ...slices.map(() => ({ nodeName, conditions })))
 }
 
 async function ask(port: number, ip = NODE_IPS[0], path = '/healthz', init: RequestInit = {}) {

@@ -51,6 +51,14 @@ export function aSlice(
   }
 }
 
+/** As many of these slices as there are places, the endpoints of each with those fields: `nodeName`, `hints`, `conditions`. */
+export function placed(slices: readonly Json[], ...places: readonly Json[]): Json[] {
+  return places.map((place, n) => {
+    const slice = slices[n] ?? {}
+    return { ...slice, endpoints: (slice['endpoints'] as Json[]).map((endpoint) => ({ ...endpoint, ...place })) }
+  })
+}
+
 /** v1 Endpoints of that Service. */
 export function someEndpoints(service: string, ...subsets: Json[]): Json {
   return { apiVersion: 'v1', kind: 'Endpoints', metadata: named(service), subsets }
