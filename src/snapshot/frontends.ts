@@ -26,7 +26,8 @@ export function frontendsOf(
       if (!frontends.some((frontend) => frontend.key === key)) frontends.push({ key, address, kind, port })
     }
     for (const ip of clusterIps) add('clusterIP', ip, port.port)
-    for (const ip of service.externalIps) add('externalIP', ip, port.port)
+    // An address that is both is the load balancer's: nobody gets past what guards that.
+    for (const ip of service.externalIps) if (!service.ingressIps.includes(ip)) add('externalIP', ip, port.port)
     for (const ip of service.ingressIps) add('loadBalancer', ip, port.port)
     const nodePort = nodePorts.get(port.key)
     if (nodePort === undefined) continue
