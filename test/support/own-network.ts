@@ -6,7 +6,7 @@ const CLONE_NEWNET = 0x4000_0000
 
 /** Takes this process out of the machine's network into an empty one of its own, for good: loopback, and every address of
  *  `ranges`, which belong to no interface. Only what is started from now on, on the main thread, is in it. Returns why
- *  that cannot be done here, and then nothing has changed. */
+ *  that cannot be done here; then the process may have no network at all, so skip everything that needs one. */
 export function enterOwnNetwork(ranges: readonly string[]): string | undefined {
   if (process.platform !== 'linux') return 'only Linux has network namespaces'
   try {
@@ -20,8 +20,7 @@ export function enterOwnNetwork(ranges: readonly string[]): string | undefined {
     execFileSync('ip', ['link', 'set', 'lo', 'up'])
     for (const range of ranges) execFileSync('ip', ['route', 'add', 'local', range, 'dev', 'lo'])
   } catch (error) {
-    // The process is in the new network already, where nothing would work.
-    throw new Error(`a network of its own cannot be set up: ${messageOf(error)}`)
+    return `a network of its own cannot be set up: ${messageOf(error)}`
   }
   return undefined
 }
