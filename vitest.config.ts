@@ -5,13 +5,12 @@ const SOCKETS = ['test/listener/**/*.test.ts', 'test/runtime/**/*.test.ts', 'tes
 
 export default defineConfig({
   test: {
-    testTimeout: 20_000,
-    hookTimeout: 20_000,
+    testTimeout: 90_000,
+    hookTimeout: 90_000,
     projects: [
       { extends: true, test: { name: 'house', include: HOUSE } },
       { extends: true, test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: [...HOUSE, ...SOCKETS] } },
-      // Real sockets and processes on a machine that others share: one that fails is run again, and reported as retried.
-      { extends: true, test: { name: 'sockets', include: SOCKETS, pool: 'forks', retry: 2 } },
+      { extends: true, test: { name: 'sockets', include: SOCKETS, pool: 'forks' } },
     ],
   },
 })

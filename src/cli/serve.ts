@@ -25,17 +25,10 @@ const ATTACH_MS = 300
 
 /** Runs a proxy until a signal ends it; resolves with the exit code when everything is closed. */
 export async function serve({ config, sources, prepared, logger }: ServeOptions): Promise<number> {
-  const version = readPackageVersion()
-  const nodeName = config.hostnameOverride ?? hostname()
-  logger.info('proxy.starting', `portald ${version}`, { version, node: process.versions.node, nodeName, files: config.files })
-  const observing = openObserver({ config, version, clock: systemClock, random: systemRandom, logger })
-  await using observer = await observing.catch(async (error: unknown) => {
-    await Promise.all([...sources, prepared].map((owned) => owned[Symbol.asyncDispose]()))
-    throw error
-  })
   const ended = Promise.withResolvers<number>()
   const hurry = new AbortController()
   let proxy: RunningProxy | undefined
+  let reopen: (() => Promise<void>) | undefined
   using _signals = openSignals({
     drain(signal) {
       logger.info('signal.received', `${signal}: finishing what runs`, { key: signal })
@@ -50,9 +43,18 @@ export async function serve({ config, sources, prepared, logger }: ServeOptions)
     refresh(signal) {
       logger.info('signal.received', `${signal}: reading everything again`, { key: signal })
       proxy?.refresh()
-      void observer.reopen()
+      void reopen?.()
     },
   })
+  const version = readPackageVersion()
+  const nodeName = config.hostnameOverride ?? hostname()
+  logger.info('proxy.starting', `portald ${version}`, { version, node: process.versions.node, nodeName, files: config.files })
+  const observing = openObserver({ config, version, clock: systemClock, random: systemRandom, logger })
+  await using observer = await observing.catch(async (error: unknown) => {
+    await Promise.all([...sources, prepared].map((owned) => owned[Symbol.asyncDispose]()))
+    throw error
+  })
+  reopen = () => observer.reopen()
   await using opened = await openProxy({ config, sources, prepared, logger, nodeName, ...observer.hooks })
   proxy = opened
   void opened.ready.then(() => {

@@ -19,8 +19,9 @@ export interface SessionTimeouts {
  *  and returns before a byte moves. A lease is the endpoint's slot number: it fits a typed array, any thread may end
  *  it, and it is ended exactly once, by `connectFailed` or by `ended`. */
 export interface SessionPolicy {
-  /** Takes new routes; sessions already running are not touched. */
-  apply(delta: RouteDelta): void
+  /** Takes new routes; sessions already running are not touched. Returns the listeners with a shorter timeout: their
+   *  sessions may be due sooner than was noted. */
+  apply(delta: RouteDelta): readonly number[]
   /** Which endpoint gets this session. The first call for a session, with nothing tried, begins it, whatever the
    *  answer; call again with what was tried after an attempt failed. What began is ended once by `ended`. */
   decide(listener: number, client: ClientAddress, tried: readonly Tried[]): Decision

@@ -139,12 +139,16 @@ export class RouteSessionPolicy implements SessionPolicy {
     this.#records = new RecordWriter(shared.records[row] as SharedArrayBuffer)
   }
 
-  apply(delta: RouteDelta): void {
+  apply(delta: RouteDelta): readonly number[] {
+    const hurried: number[] = []
     for (const listener of delta.remove) this.#routes.delete(listener)
     for (const route of delta.set) {
+      const before = this.#routes.get(route.listener)?.route
+      if (before && isShorter(route, before)) hurried.push(route.listener)
       this.#routes.set(route.listener, new RouteState(route, this.#rotations, this.#rangesOf(route.forLocalClients)))
       this.#handOver(route.listener, route.serviceSlot)
     }
+    return hurried
   }
 
   decide(listener: number, client: ClientAddress, tried: readonly Tried[]): Decision {
@@ -307,4 +311,8 @@ function outOfAttempts(tried: readonly Tried[]): Decision {
 
 function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: number): void {
   cells[cell] = (cells[cell] as number) + amount
+}
+
+function isShorter(now: SessionTimeouts, before: SessionTimeouts): boolean {
+  return now.idleMs < before.idleMs || now.halfCloseMs < before.halfCloseMs || now.udpIdleMs < before.udpIdleMs
 }

@@ -161,7 +161,7 @@ describeOnEngines('a file', NETWORK, (open, engine) => {
     await Promise.all(held.map((client) => client.receives(1)))
     const asking = async () => expect('abc').toContain(await ask())
     await underLoad(2, asking, async () => {
-      for (let n = 1; n <= 30; n++) {
+      for (let n = 1; n <= 20; n++) {
         const before = served.command.events('snapshot.applied').length
         served.write(web, pair(n))
         await eventually(() => expect(served.command.events('snapshot.applied').length).toBeGreaterThan(before))

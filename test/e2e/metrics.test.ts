@@ -40,11 +40,7 @@ describeOnEngines('metrics', '127.70.21', (open, engine) => {
     await expectMetric(world, `portald_bytes_total{${LABELS},direction="from-client"}`, 15)
     await expectMetric(world, `portald_bytes_total{${LABELS},direction="from-endpoint"}`, 18)
     await expectMetric(world, `portald_session_ends_total{${LABELS},end="client-closed"}`, 3)
-    await expectMetric(
-      world,
-      'portald_build_info{version="test",engine="' + engine + `",workers="${engine === 'node' ? 1 : 2}"}`,
-      1,
-    )
+    await expectMetric(world, `portald_build_info{version="test",engine="${engine}",workers="${engine === 'node' ? 1 : 2}"}`, 1)
     const revision = (await world.metric(METRICS, 'portald_snapshot_revision')) ?? 0
     await world.apply(web(), dns(), ...slices, { apiVersion: 'v1', kind: 'Service' })
     await expectMetric(world, 'portald_snapshot_revision', revision + 1)

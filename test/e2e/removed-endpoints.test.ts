@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest'
 import type { TcpEndpoint } from '../support/echo.ts'
 import { aService, type Json } from '../support/objects.ts'
+import { EARLY_MS } from '../support/pass.ts'
 import { describeOnEngines, slicesOf } from '../support/world.ts'
 
 const WEB = '127.70.13.1:8080'
@@ -48,8 +49,7 @@ describeOnEngines('a session whose endpoint leaves', '127.70.13', (open) => {
       await held.send(' still')
       await held.receives('still')
       expect(await held.ends()).toBe('reset')
-      // Timers may be early by a rounding.
-      expect(performance.now() - removedMs).toBeGreaterThan(SHORT_MS - 5)
+      expect(performance.now() - removedMs).toBeGreaterThan(SHORT_MS - EARLY_MS)
       expect((await world.ended(1))[0]).toMatchObject({ end: 'endpoint-removed' })
     })
   }

@@ -1,3 +1,5 @@
+import { existsSync, readFileSync, renameSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { echoDatagram, TcpEndpoint, UdpEndpoint } from '../support/echo.ts'
 import { eventually } from '../support/eventually.ts'
@@ -5,6 +7,7 @@ import { aService } from '../support/objects.ts'
 import { serveFile } from '../support/served-file.ts'
 import { patternSha256 } from '../support/tally.ts'
 import { connectTcp, startTcpClient } from '../support/tcp-client.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { UdpClient } from '../support/udp-client.ts'
 import { underLoad } from '../support/under-load.ts'
 import { addressOf, describeOnEngines, slicesOf } from '../support/world.ts'
@@ -20,6 +23,10 @@ async function ask(): Promise<string> {
   await using client = await connectTcp(WEB)
   await client.receives(1)
   return client.text
+}
+
+function linesOf(path: string): string[] {
+  return readFileSync(path, 'utf8').split('\n').slice(0, -1)
 }
 
 /** What became of a client: served, or refused, or worse. */
@@ -167,11 +174,11 @@ describeOnEngines('SIGTERM', NETWORK, (_open, engine) => {
 
   it('in the middle of starting ends with 0 within the drain timeout, whenever it comes', async () => {
     await using named = await TcpEndpoint.open('127.70.15.102', 'say a, echo')
-    const services = Array.from({ length: 200 }, (_, n) =>
+    const services = Array.from({ length: 100 }, (_, n) =>
       aService(`s${n}`, { clusterIP: `127.70.15.${10 + (n % 50)}`, ports: [{ port: 9000 + n }] }),
     )
     const slices = services.flatMap((_, n) => slicesOf(`s${n}`, [named]))
-    for (const event of ['engine.chosen', 'source.synced', 'listener.opened', 'snapshot.applied']) {
+    for (const event of ['engine.chosen', 'source.synced', 'listener.opened']) {
       await using served = serveFile(engine, NETWORK, [services, slices])
       await served.command.event(event)
       served.command.process.kill('SIGTERM')
@@ -195,5 +202,24 @@ describeOnEngines('SIGHUP', NETWORK, (_open, engine) => {
     await client.send(' still')
     await client.receives('still')
     expect(served.command.events('listener.opened')).toHaveLength(1)
+  })
+
+  it('opens the access log again, for a file that was moved away', async () => {
+    await using named = await TcpEndpoint.open('127.70.15.102', 'say a, echo')
+    using folder = makeTemporaryFolder()
+    const log = join(folder.path, 'access.log')
+    await using served = serveFile(engine, NETWORK, [web, slicesOf('web', [named])], ['--access-log', log])
+    await served.command.event('proxy.ready')
+    await ask()
+    await eventually(() => expect(linesOf(log)).toHaveLength(1))
+    renameSync(log, `${log}.1`)
+    await ask()
+    served.command.process.kill('SIGHUP')
+    await eventually(() => expect(existsSync(log)).toBe(true))
+    await ask()
+    served.command.process.kill('SIGTERM')
+    expect((await served.command.exit).code).toBe(0)
+    expect([...linesOf(`${log}.1`), ...linesOf(log)]).toHaveLength(3)
+    expect(linesOf(log).length).toBeGreaterThan(0)
   })
 })

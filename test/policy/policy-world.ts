@@ -23,7 +23,7 @@ export function createPolicyWorld({ serviceSlots = 16, endpointSlots = 64, ...op
   const compiler = createCompiler(options)
   const engine = new FakeEngine()
   const policy = new RouteSessionPolicy(shared, 0, clock)
-  engine.onPublish = (delta) => policy.apply(delta)
+  engine.onPublish = (delta) => void policy.apply(delta)
   const records: SessionRecord[] = []
   const logger = createRecordingLogger()
   const plane = new DataPlane({

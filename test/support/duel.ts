@@ -15,6 +15,10 @@ export interface Side {
   readonly outcome: 'end' | 'reset' | 'open'
   /** Whether the other side is gone for good: what is sent to it comes back as an error. */
   readonly gone: boolean
+  /** False: the other side took back, by its reset, some of what it had sent, and nobody can say how much. */
+  readonly exact: boolean
+  /** It broke off, and what it would have seen after that nobody knows. */
+  readonly brokeOff: boolean
 }
 
 const MOST_STEPS = 8
@@ -22,7 +26,7 @@ const MOST_STEPS = 8
 const SIZES = [1, 300, 5_000, 65_536, 70_000, 400_000, 2_000_000, 12_000_000]
 const PIECE_BYTES = 256 * 1024
 /** How long a step may take to have its effect. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 30_000
 /** So often nothing moves: two sides of which one does not read have filled what lies between them. */
 const STILL_ROUNDS = 200
 const VERBS = ['send', 'send', 'send', 'send', 'pause', 'resume', 'resume', 'shut', 'close', 'reset'] as const
@@ -49,6 +53,8 @@ class Player {
   left = false
   outcome: 'end' | 'reset' | 'open' = 'open'
   gone = false
+  exact = true
+  brokeOff = false
 
   constructor(raw: RawSockets, fd: number) {
     this.raw = raw
@@ -109,8 +115,8 @@ export class Duel {
     return players.map((player) => this.#told(player)) as unknown as readonly [Side, Side]
   }
 
-  #told({ received, outcome, gone }: Player): Side {
-    return { received: received.bytes, sha256: received.sha256, outcome, gone }
+  #told({ received, outcome, gone, exact, brokeOff }: Player): Side {
+    return { received: received.bytes, sha256: received.sha256, outcome, gone, exact, brokeOff }
   }
 
   async #do(step: Step, player: Player, other: Player): Promise<void> {
@@ -119,7 +125,7 @@ export class Duel {
       case 'send':
         if (player.shut) return
         player.wanted += step.bytes
-        if (other.left) await this.#until('the other side to be gone', () => player.gone || player.outcome === 'reset')
+        if (other.left) await this.#sendToNobody(player)
         else await this.#settle()
         return
       case 'pause':
@@ -133,7 +139,7 @@ export class Duel {
         await this.#settle()
         if (player.sent < player.wanted || player.shut || !player.playing) return
         this.#shut(player)
-        if (!other.left) await this.#settle()
+        if (!other.left && !other.paused) await this.#until('the end', () => other.outcome !== 'open')
         return
       case 'close':
         // Only one that has read everything closes in order.
@@ -147,19 +153,22 @@ export class Duel {
       case 'reset':
         await this.#settle()
         if (!player.playing) return
+        if (raw.unacknowledged(fd) > 0) other.exact = false
         raw.reset(fd)
         player.left = true
+        player.brokeOff = true
         if (other.left) return
-        if (!other.paused) await this.#until('the reset', () => other.outcome !== 'open')
-        if (other.outcome === 'reset') return
         other.paused = false
         await this.#until('the end or the reset', () => other.outcome !== 'open')
         // Behind an end, only sending tells of a reset.
-        if (other.outcome === 'end' && !other.shut) {
-          other.wanted = Number.POSITIVE_INFINITY
-          await this.#until('sending to fail', () => other.gone)
-        }
+        if (other.outcome === 'end' && !other.shut) await this.#sendToNobody(other)
     }
+  }
+
+  /** Sends until it is told that nobody is there. */
+  async #sendToNobody(player: Player): Promise<void> {
+    player.wanted = Number.POSITIVE_INFINITY
+    await this.#until('sending to fail', () => player.gone || player.outcome === 'reset')
   }
 
   #shut(player: Player): void {

@@ -1,5 +1,5 @@
 /** How long a test waits for something that is on its way. Nothing but a failure ever takes this long. */
-const PATIENCE_MS = 10_000
+const PATIENCE_MS = 30_000
 
 const RETRY_MS = 15
 

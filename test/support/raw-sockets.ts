@@ -8,7 +8,9 @@ import {
   SOCK_DGRAM,
   SOCK_STREAM,
   SOL_SOCKET,
+  SOL_TCP,
   SOL_UDP,
+  TCP_NODELAY,
   UDP_SEGMENT,
 } from '../../src/lib/libc/constants.ts'
 import { ERRNO } from '../../src/lib/libc/errno.ts'
@@ -60,6 +62,7 @@ export class RawSockets implements Disposable {
     const fd = this.#libc.calls.accept4(listener, 0, 0, SOCK_CLOEXEC)
     if (fd < 0) return undefined
     this.#open.add(fd)
+    this.#sockets.options.setInt(fd, SOL_TCP, TCP_NODELAY, 1)
     return fd
   }
 
@@ -90,6 +93,12 @@ export class RawSockets implements Disposable {
     return this.#libc.errno[0] === ERRNO.EAGAIN ? 'empty' : 'reset'
   }
 
+  /** Bytes that were sent and that the other end of the wire does not have yet: a reset takes them back. */
+  unacknowledged(fd: number): number {
+    const unsent = this.#sockets.options.unsentBytes(fd)
+    return unsent.failed ? 0 : unsent.value
+  }
+
   halfClose(fd: number): void {
     this.#libc.calls.shutdown(fd, SHUT_WR)
   }
@@ -114,6 +123,7 @@ export class RawSockets implements Disposable {
     fillClientAddress(ip, port, address)
     const fd = this.#libc.calls.socket(familyOf(address), type | SOCK_CLOEXEC, 0)
     this.#open.add(fd)
+    if (type === SOCK_STREAM) this.#sockets.options.setInt(fd, SOL_TCP, TCP_NODELAY, 1)
     const bytes = writeSocketAddress(this.#arena, this.#address, address)
     if (this.#libc.calls.connect(fd, this.#arena.addressOf(this.#address), bytes) < 0) {
       throw new Error(`connect ${ip}:${port}: errno ${this.#libc.errno[0]}`)

@@ -10,9 +10,10 @@ const { start, port } = workerData as { readonly start: WorkerStart; readonly po
 const { trouble } = start.shared as SharedState & { readonly trouble: Int32Array<SharedArrayBuffer> }
 
 class TroubledPolicy extends RouteSessionPolicy {
-  override apply(...given: Parameters<RouteSessionPolicy['apply']>): void {
-    super.apply(...given)
+  override apply(...given: Parameters<RouteSessionPolicy['apply']>): readonly number[] {
+    const hurried = super.apply(...given)
     if (takes(trouble, 'death')) throw new Error('killed by a test')
+    return hurried
   }
 
   override connectFailed(...given: Parameters<RouteSessionPolicy['connectFailed']>): void {

@@ -11,6 +11,9 @@ import { openFileSource } from '../../src/source/file-source.ts'
 import { createObjectSource } from '../../src/source/object-source.ts'
 import { openFileParser } from '../../src/source/parser.ts'
 
+/** Namespace of Services that tell changes apart. */
+const MARKERS = 'whole-proxy'
+
 /** Options as a configuration file would give them. */
 export type ProxyInputs = { readonly [Key in OptionKey]?: string | number | boolean | readonly string[] }
 
@@ -71,16 +74,36 @@ export async function openWholeProxy(options: WholeProxyOptions): Promise<WholeP
   await observer.attach(proxy)
   if (files.length === 0) await proxy.ready
   const held = opening.move()
+  let changes = 0
+  let marked = true
   return {
     proxy,
-    set: (next) => source.set(next),
-    async apply(next) {
-      const applied = new Promise<void>((resolve) => waiting.push(resolve))
+    set(next) {
+      marked = false
       source.set(next)
-      await applied
+    },
+    async apply(next) {
+      // Where an earlier change may still be on its way, what is put in force next need not be this one.
+      const marker = marked ? undefined : `change-${++changes}`
+      marked = true
+      for (
+        let first = true;
+        first || (marker && !proxy.read().snapshot?.services.has(`${MARKERS}/${marker}` as never));
+        first = false
+      ) {
+        const applied = new Promise<void>((resolve) => waiting.push(resolve))
+        if (first) source.set(marker ? [...next, markerService(marker)] : next)
+        await applied
+      }
     },
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
+}
+
+/** A Service that nothing is opened for. */
+function markerService(name: string): object {
+  const spec = { type: 'ExternalName', externalName: 'nowhere.example' }
+  return { apiVersion: 'v1', kind: 'Service', metadata: { name, namespace: MARKERS }, spec }
 }
 
 function readInputs(inputs: ProxyInputs) {

@@ -1,5 +1,5 @@
 /** How long a test waits for something that is on its way. Nothing but a failure ever takes this long. */
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 30_000
 
 /** What `promise` resolves with; rejects with `what` was waited for once patience is over. Real time: for sockets. */
 export async function within<T>(what: string, promise: Promise<T>): Promise<T> {

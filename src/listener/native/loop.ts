@@ -5,6 +5,7 @@ import { messageOf, ProxyError } from '../../lib/errors.ts'
 import { EPOLLIN } from '../../lib/libc/constants.ts'
 import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
+import type { RouteDelta } from '../../model/delta.ts'
 import type { SessionPolicy } from '../listener.ts'
 import { EndpointAddresses } from './endpoint-addresses.ts'
 import { BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
@@ -182,8 +183,7 @@ export class Loop {
     let count = 0
     switch (request.do) {
       case 'publish':
-        this.#addresses.apply(request.delta)
-        this.#context.policy.apply(request.delta)
+        this.#publish(request.delta)
         break
       case 'listen':
         if (request.protocol === 'UDP') this.#udpDoors.open(request.id, request.fd, request.draining)
@@ -208,6 +208,14 @@ export class Loop {
     this.#tell({ ticket: request.ticket, count })
   }
 
+  #publish(delta: RouteDelta): void {
+    this.#addresses.apply(delta)
+    const hurried = this.#context.policy.apply(delta)
+    if (hurried.length === 0) return
+    hasten(this.#tcp.table, this.#tcpWheel, hurried)
+    hasten(this.#udp.table, this.#udpWheel, hurried)
+  }
+
   #leave({ id, sessions, end }: WorkerRequest & { do: 'leave' }): void {
     this.#tcpDoors.close(id)
     if (sessions === 'cut') this.#tcp.cut({ listeners: [id] }, end)
@@ -225,4 +233,11 @@ export class Loop {
 function sooner(aMs: number, bMs: number): number {
   if (aMs < 0) return bMs
   return bMs < 0 ? aMs : Math.min(aMs, bMs)
+}
+
+/** Looks at every session of these listeners soon. */
+function hasten(table: TcpTable | UdpTable, wheel: TimerWheel, listeners: readonly number[]): void {
+  for (let session = 0; session < table.end; session++) {
+    if (table.alive(session) && listeners.includes(table.listeners[session] as number)) wheel.set(session, 0)
+  }
 }

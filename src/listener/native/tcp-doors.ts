@@ -1,4 +1,4 @@
-import { EPOLLEXCLUSIVE, EPOLLIN, SO_LINGER, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from '../../lib/libc/constants.ts'
+import { EPOLLEXCLUSIVE, EPOLLIN, SHUT_RD, SO_LINGER, SOCK_CLOEXEC, SOCK_NONBLOCK, SOL_SOCKET } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
 import { LINGER_BYTES } from '../../lib/libc/option-values.ts'
 import { SOCKET_ADDRESS_BYTES } from '../../lib/libc/socket-address.ts'
@@ -60,10 +60,15 @@ export class TcpDoors {
     this.#context.unwatch(door.fd)
   }
 
-  /** Takes what the queues hold, as far as there is room, and lets go of every listener. */
+  /** Takes what the queues hold, as far as there is room, and lets go of every listener. None accepts any more: who came
+   *  between the last look into its queue and its end would be reset, so that time is as short as it can be, and the queue
+   *  takes but one. */
   drain(): void {
+    const { calls } = this.#context
     for (const door of this.#doors.values()) {
+      calls.listen(door.fd, 0)
       this.#accept(door, ACCEPTS_AT_THE_END)
+      calls.shutdown(door.fd, SHUT_RD)
       this.#context.unwatch(door.fd)
     }
     this.#doors.clear()

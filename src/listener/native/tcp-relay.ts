@@ -17,6 +17,7 @@ import { type SessionOwner, TcpEndings } from './tcp-endings.ts'
 import { COPY_NEXT, DRY, SHARE_USED, SINK_FAILED, SINK_FULL, SOURCE_ENDED, TcpSplicer } from './tcp-splicer.ts'
 import {
   ABORTED,
+  DEAF,
   ENDED,
   GONE,
   HUNG_UP,
@@ -35,6 +36,8 @@ import { COPY_BYTES, KIND_SHIFT, KIND_TCP, type WorkerContext } from './worker-c
 
 /** What every session socket is watched for. */
 export const SESSION_MASK = EPOLLIN | EPOLLPRI | EPOLLRDHUP | EPOLLET
+/** The same for one that need not be read. */
+const DEAF_MASK = EPOLLRDHUP | EPOLLET
 /** Bytes one direction may move before it is another's turn. */
 const SHARE_BYTES = 262_144
 /** Reads in a row that filled the buffer before a direction is spliced. */
@@ -151,8 +154,10 @@ export class TcpRelay implements Disposable {
   pump(from: number): void {
     const { flags } = this.#table
     if ((flags[from] as number) & (ENDED | GONE)) return
-    if ((flags[from ^ 1] as number) & (PENDING | UNWRITABLE | GONE)) return
-    if ((this.#table.pipes[from] as number) >= 0) this.#splice(from)
+    const sink = flags[from ^ 1] as number
+    if (sink & (PENDING | UNWRITABLE | GONE)) {
+      if (sink & PENDING) this.#stopListening(from)
+    } else if ((this.#table.pipes[from] as number) >= 0) this.#splice(from, (sink & WRITABLE) === 0)
     else this.#copy(from)
   }
 
@@ -185,12 +190,12 @@ export class TcpRelay implements Disposable {
         const written = this.write(to, copyAddress, read, last ? LAST_BYTES : MSG_NOSIGNAL)
         if (written === read) {
           if (emptied) {
-            flags[from] = (flags[from] as number) & ~READABLE
             if (last) this.#sourceEnded(from)
+            else this.#awaitReadable(from)
             return
           }
           if (read === COPY_BYTES && ++full >= FULL_READS && this.#splicer.start(from)) {
-            this.#splice(from)
+            this.#splice(from, false)
             return
           }
           left -= read
@@ -213,7 +218,7 @@ export class TcpRelay implements Disposable {
       }
       const error = errno[0] as number
       if (error === ERRNO.EAGAIN) {
-        flags[from] = (flags[from] as number) & ~READABLE
+        this.#awaitReadable(from)
         return
       }
       if (error === ERRNO.EINTR && ++interrupted <= MOST_INTERRUPTIONS) continue
@@ -222,18 +227,22 @@ export class TcpRelay implements Disposable {
     }
   }
 
-  #splice(from: number): void {
+  /** `wasFull`: the sink took nothing before this, and is not known to take something now. */
+  #splice(from: number, wasFull: boolean): void {
     const { flags, generations } = this.#table
+    const generation = generations[from] as number
     const outcome = this.#splicer.run(from, SHARE_BYTES)
     switch (outcome) {
       case DRY:
+        this.#awaitReadable(from)
         return
       case SHARE_USED:
         this.#queue(from)
         return
       case SINK_FULL:
         this.#awaitWritable(from ^ 1)
-        if ((flags[from] as number) & UNWRITABLE) this.endings.aborted(from, generations[from] as number)
+        if ((flags[from] as number) & UNWRITABLE) this.endings.aborted(from, generation)
+        else if (wasFull && generations[from] === generation) this.#stopListening(from)
         return
       case SINK_FAILED:
         this.#sinkFailed(from ^ 1, this.#splicer.sinkError)
@@ -297,12 +306,36 @@ export class TcpRelay implements Disposable {
   }
 
   #awaitWritable(to: number): void {
+    const { flags } = this.#table
+    const state = flags[to] as number
+    flags[to] = (state & ~WRITABLE) | WATCHING_OUT
+    if (!(state & WATCHING_OUT)) this.#watchAgain(to)
+  }
+
+  /** What `from` had was taken: it is to tell when it has more. */
+  #awaitReadable(from: number): void {
+    const { flags } = this.#table
+    const state = flags[from] as number
+    flags[from] = state & ~(READABLE | DEAF)
+    if (state & DEAF) this.#watchAgain(from)
+  }
+
+  /** More has come while the other side is full: from here on that is no news, until there is room again. A sender much
+   *  faster than its reader would keep waking this thread for nothing. */
+  #stopListening(from: number): void {
+    const { flags } = this.#table
+    const state = flags[from] as number
+    if (state & DEAF) return
+    flags[from] = state | DEAF
+    this.#watchAgain(from)
+  }
+
+  #watchAgain(direction: number): void {
     const table = this.#table
-    const flags = table.flags[to] as number
-    table.flags[to] = (flags & ~WRITABLE) | WATCHING_OUT
-    if (flags & WATCHING_OUT) return
-    const token = (KIND_TCP << KIND_SHIFT) | to
-    const watched = this.#context.rewatch(table.fd(to), SESSION_MASK | EPOLLOUT, token, table.generations[to] as number)
-    if (!watched) this.#owner.stop(to >> 1, 'over-limit')
+    const state = table.flags[direction] as number
+    const mask = (state & DEAF ? DEAF_MASK : SESSION_MASK) | (state & WATCHING_OUT ? EPOLLOUT : 0)
+    const token = (KIND_TCP << KIND_SHIFT) | direction
+    const watched = this.#context.rewatch(table.fd(direction), mask, token, table.generations[direction] as number)
+    if (!watched) this.#owner.stop(direction >> 1, 'over-limit')
   }
 }

@@ -35,6 +35,8 @@ export const WATCHING_OUT = 16384
 export const GREETED = 32768
 /** Its connection broke: it is read until a read says so, however short the one before. */
 export const ABORTED = 65536
+/** The kernel is not asked to tell when there is something to read: nobody could take it now. */
+export const DEAF = 131072
 
 const NO_TRIES: readonly Tried[] = []
 

@@ -76,7 +76,9 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
       await Promise.all([...listeners.values(), ...closed].map((listener) => listener.drain()))
     },
     async publish(delta: RouteDelta) {
-      options.policy.apply(delta)
+      const hurried = options.policy.apply(delta)
+      if (hurried.length === 0) return
+      for (const listener of [...listeners.values(), ...closed]) if (hurried.includes(listener.spec.id)) listener.hasten()
     },
     async cut(filter, end) {
       return cut(filter, end)

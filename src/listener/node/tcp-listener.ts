@@ -71,6 +71,11 @@ export class TcpListener {
     if (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
   }
 
+  /** A timeout of its sessions became shorter. */
+  hasten(): void {
+    for (const session of this.#sessions) session.hasten()
+  }
+
   cut(filter: SessionFilter, end: SessionEnd): number {
     let count = 0
     for (const session of [...this.#sessions]) {

@@ -116,13 +116,19 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
     else this.#armDeadline()
   }
 
+  /** A timeout became shorter. */
+  hasten(): void {
+    this.#readTimeouts()
+    if (this.#watched && !this.#stopped) this.#context.idle.add(this)
+  }
+
   dueMs(): number {
     return this.#young ? Math.min(this.#idleDueMs(), this.startedMs + YOUNG_MS) : this.#idleDueMs()
   }
 
   expired(): void {
     // Annotations may have changed since: a longer limit holds for sessions that already run.
-    this.#timeouts = this.#context.policy.timeouts(this.listener) ?? this.#timeouts
+    this.#readTimeouts()
     if (this.#idleDueMs() > this.#context.clock.now()) {
       if (this.#young) this.#keepAlive()
       this.#context.idle.add(this)
@@ -131,6 +137,10 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
     if (this.#broken) this.#stop(this.#reason ?? 'internal')
     else if (this.#halfClosed()) this.#stop('half-close-timeout')
     else this.#stop(this.#lastFromClient ? 'endpoint-idle' : 'client-idle')
+  }
+
+  #readTimeouts(): void {
+    this.#timeouts = this.#context.policy.timeouts(this.listener) ?? this.#timeouts
   }
 
   #idleDueMs(): number {

@@ -81,6 +81,11 @@ export class UdpListener {
     if (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
   }
 
+  /** A timeout of its sessions became shorter. */
+  hasten(): void {
+    for (const session of this.#sessions.values()) session.hasten()
+  }
+
   cut(filter: SessionFilter, end: SessionEnd): number {
     let count = 0
     for (const session of [...this.#sessions.values()]) {

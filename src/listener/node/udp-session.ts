@@ -128,6 +128,12 @@ export class UdpSession implements SessionFacts, Expiring {
     return this.#lastMs + (oneExchange ? Math.min(udpIdleMs, ONE_EXCHANGE_MS) : udpIdleMs)
   }
 
+  /** A timeout became shorter. */
+  hasten(): void {
+    this.#timeouts = this.#context.policy.timeouts(this.listener) ?? this.#timeouts
+    if (!this.#over) this.#context.idle.add(this)
+  }
+
   expired(): void {
     this.#timeouts = this.#context.policy.timeouts(this.listener) ?? this.#timeouts
     if (this.dueMs() > this.#context.clock.now()) this.#context.idle.add(this)
