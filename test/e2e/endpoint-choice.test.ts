@@ -2,15 +2,15 @@ import { expect, it } from 'vitest'
 import { aService, type Json, placed } from '../support/objects.ts'
 import { describeOnEngines, slicesOf, type World } from '../support/world.ts'
 
-const CLUSTER = '127.70.25.1:8080'
-const NODE = '127.70.25.250:30080'
+const CLUSTER = '127.70.35.1:8080'
+const NODE = '127.70.35.250:30080'
 const STOPPING = { ready: false, serving: true, terminating: true }
 const NOT_READY = { ready: false, serving: false }
 const INTERNAL = { internalTrafficPolicy: 'Local' }
 const inZoneA = { inputs: { nodeLabel: ['topology.kubernetes.io/zone=a'] } }
 
 const web = (spec: Json = {}) =>
-  aService('web', { type: 'NodePort', clusterIP: '127.70.25.1', ports: [{ port: 8080, nodePort: 30_080 }], ...spec })
+  aService('web', { type: 'NodePort', clusterIP: '127.70.35.1', ports: [{ port: 8080, nodePort: 30_080 }], ...spec })
 const internal = (spec: Json = {}) => web({ type: 'ClusterIP', ports: [{ port: 8080 }], ...spec })
 
 const zoned = (...zones: string[]): Json => ({ hints: { forZones: zones.map((name) => ({ name })) } })
@@ -30,7 +30,7 @@ async function whoAt(world: World, address: string): Promise<string> {
   return [...new Set(await world.askTimes(9, address))].sort().join('')
 }
 
-describeOnEngines('zone hints', '127.70.25', (open) => {
+describeOnEngines('zone hints', '127.70.35', (open) => {
   it('send clients to the endpoints meant for this zone, and leave the sessions that others have', async () => {
     await using world = await open(inZoneA)
     const slices = await openPlaced(world)
@@ -83,7 +83,7 @@ describeOnEngines('zone hints', '127.70.25', (open) => {
   it('take a UDP session over to the endpoint that is meant for this zone', async () => {
     await using world = await open(inZoneA)
     const endpoints = await world.udpEndpoints('a', 'b')
-    const udp = aService('web', { clusterIP: '127.70.25.1', ports: [{ port: 8080, protocol: 'UDP' }] })
+    const udp = aService('web', { clusterIP: '127.70.35.1', ports: [{ port: 8080, protocol: 'UDP' }] })
     const slices = slicesOf('web', endpoints, { protocol: 'UDP' })
     const hinted = (...zones: string[]) => placed(slices, ...zones.map((zone) => zoned(zone)))
     const client = await world.udpClient(CLUSTER)
@@ -94,7 +94,7 @@ describeOnEngines('zone hints', '127.70.25', (open) => {
   })
 })
 
-describeOnEngines('node hints', '127.70.25', (open) => {
+describeOnEngines('node hints', '127.70.35', (open) => {
   // Case 114.
   it('send clients to the endpoint of this node; when it is gone its zone counts, then nothing', async () => {
     await using world = await open(inZoneA)
@@ -113,7 +113,7 @@ describeOnEngines('node hints', '127.70.25', (open) => {
   })
 })
 
-describeOnEngines('preferences without hints', '127.70.25', (open) => {
+describeOnEngines('preferences without hints', '127.70.35', (open) => {
   it('are computed from zones and nodes for trafficDistribution, and follow it live', async () => {
     await using world = await open(inZoneA)
     const slices = (await openPlaced(world))(
@@ -142,7 +142,7 @@ describeOnEngines('preferences without hints', '127.70.25', (open) => {
   })
 })
 
-describeOnEngines('an internal policy of Local', '127.70.25', (open) => {
+describeOnEngines('an internal policy of Local', '127.70.35', (open) => {
   it('serves with what is on this node; without that the clusterIP is closed, and nodePorts go on', async () => {
     await using world = await open()
     const slices = await openPlaced(world)
@@ -180,14 +180,14 @@ describeOnEngines('an internal policy of Local', '127.70.25', (open) => {
 
   it('answers UDP clients with ICMP where nothing is on this node', async () => {
     await using world = await open()
-    const udp = aService('web', { clusterIP: '127.70.25.1', ports: [{ port: 8080, protocol: 'UDP' }], ...INTERNAL })
+    const udp = aService('web', { clusterIP: '127.70.35.1', ports: [{ port: 8080, protocol: 'UDP' }], ...INTERNAL })
     const slices = slicesOf('web', await world.udpEndpoints('a'), { protocol: 'UDP' })
     await world.apply(udp, slices)
     expect(world.states()).toEqual({ [`UDP/${CLUSTER}`]: 'parked' })
   })
 })
 
-describeOnEngines('policies of Cluster', '127.70.25', (open) => {
+describeOnEngines('policies of Cluster', '127.70.35', (open) => {
   it('use what is ready wherever it is, else what terminates and still serves, and nothing else', async () => {
     await using world = await open()
     const slices = await openPlaced(world)

@@ -2,18 +2,19 @@ import { once } from 'node:events'
 import { connect, createServer } from 'node:net'
 import { expect, it } from 'vitest'
 import { eventually } from '../support/eventually.ts'
+import { askHttp } from '../support/http-client.ts'
 import { aService, type Json, placed } from '../support/objects.ts'
 import { describeOnEngines, slicesOf, type World } from '../support/world.ts'
 
-const NODE_IPS = ['127.70.23.21', '127.70.23.22']
+const NODE_IPS = ['127.70.33.21', '127.70.33.22']
 const PORT = 31_080
-const HEALTHZ = '127.70.23.254:10256'
+const HEALTHZ = '127.70.33.254:10256'
 const inputs = { nodeIp: NODE_IPS, healthzBindAddress: HEALTHZ }
 
 const web = (spec: Json = {}) =>
   aService('web', {
     type: 'LoadBalancer',
-    clusterIP: '127.70.23.1',
+    clusterIP: '127.70.33.1',
     ports: [{ port: 8080, nodePort: 30_080 }],
     externalTrafficPolicy: 'Local',
     healthCheckNodePort: PORT,
@@ -25,15 +26,9 @@ function on(nodeName: string, slices: readonly Json[], conditions: Json = {}): J
   return placed(slices, ...slices.map(() => ({ nodeName, conditions })))
 }
 
-async function ask(port: number, ip = NODE_IPS[0], path = '/healthz', init: RequestInit = {}) {
-  const response = await fetch(`http://${ip}:${port}${path}`, init)
-  const text = await response.text()
-  return {
-    code: response.status,
-    weight: response.headers.get('x-load-balancing-endpoint-weight'),
-    text,
-    headers: response.headers,
-  }
+async function ask(port: number, ip = NODE_IPS[0], path = '/healthz', method = 'GET', body?: string) {
+  const answer = await askHttp(`http://${ip}:${port}${path}`, method, body)
+  return { ...answer, weight: answer.headers['x-load-balancing-endpoint-weight'] }
 }
 
 /** What load balancers are told from now on: servers follow a change a moment after it is in force. */
@@ -45,7 +40,7 @@ async function expectClosed(world: World, address: string): Promise<void> {
   await eventually(async () => expect(await world.knock(address)).toBe('refused'))
 }
 
-describeOnEngines('a healthCheckNodePort', '127.70.23', (open) => {
+describeOnEngines('a healthCheckNodePort', '127.70.33', (open) => {
   it('answers on every address of the node and any path, with kube-proxy’s headers and document', async () => {
     await using world = await open({ inputs })
     await world.apply(web(), on('node-1', slicesOf('web', await world.endpoints('a', 'b'))))
@@ -58,13 +53,12 @@ describeOnEngines('a healthCheckNodePort', '127.70.23', (open) => {
           weight: '2',
           body: { service: { namespace: 'default', name: 'web' }, localEndpoints: 2, serviceProxyHealthy: true },
         })
-        expect(headers.get('content-type')).toBe('application/json')
-        expect(headers.get('x-content-type-options')).toBe('nosniff')
+        expect(headers).toMatchObject({ 'content-type': 'application/json', 'x-content-type-options': 'nosniff' })
       }
     }
-    expect(await ask(PORT, NODE_IPS[0], '/', { method: 'HEAD' })).toMatchObject({ code: 200, weight: '2', text: '' })
-    expect(await ask(PORT, NODE_IPS[0], '/', { method: 'POST', body: 'x'.repeat(100_000) })).toMatchObject({ code: 200 })
-    expect(await world.knock(`127.70.23.1:${PORT}`)).toBe('refused')
+    expect(await ask(PORT, NODE_IPS[0], '/', 'HEAD')).toMatchObject({ code: 200, weight: '2', text: '' })
+    expect(await ask(PORT, NODE_IPS[0], '/', 'POST', 'x'.repeat(100_000))).toMatchObject({ code: 200 })
+    expect(await world.knock(`127.70.33.1:${PORT}`)).toBe('refused')
   })
 
   it('follows the endpoints on this node that are ready; those that terminate are not, and go on serving', async () => {
@@ -104,7 +98,7 @@ describeOnEngines('a healthCheckNodePort', '127.70.23', (open) => {
     const slices = slicesOf('web', await world.endpoints('a'))
     await world.apply(web(), on('node-1', slices))
     await expectWeight(1)
-    const heir = { ...web({ clusterIP: '127.70.23.2', ports: [{ port: 8080 }] }), metadata: { name: 'heir' } }
+    const heir = { ...web({ clusterIP: '127.70.33.2', ports: [{ port: 8080 }] }), metadata: { name: 'heir' } }
     const client = connect(PORT, NODE_IPS[0])
     await once(client, 'connect')
     await world.apply(heir, on('node-1', slices))
@@ -118,7 +112,7 @@ describeOnEngines('a healthCheckNodePort', '127.70.23', (open) => {
   it('that another Service holds is a problem, and is answered as soon as that one lets go', async () => {
     await using world = await open({ inputs })
     const slices = on('node-1', slicesOf('web', await world.endpoints('a')))
-    const rival = aService('rival', { type: 'NodePort', clusterIP: '127.70.23.3', ports: [{ port: 80, nodePort: PORT }] })
+    const rival = aService('rival', { type: 'NodePort', clusterIP: '127.70.33.3', ports: [{ port: 80, nodePort: PORT }] })
     await world.apply(rival, slices)
     await world.apply(rival, web(), slices)
     const held = world.proxy.read().problems.filter(({ code }) => code === 'address-conflict')
@@ -153,13 +147,13 @@ describeOnEngines('a healthCheckNodePort', '127.70.23', (open) => {
     const drained = world.proxy.drain({ delayMs: 0, deadlineMs: 20_000 })
     const { code, text } = await ask(PORT)
     expect({ code, ...JSON.parse(text) }).toMatchObject({ code: 503, localEndpoints: 1, serviceProxyHealthy: false })
-    expect((await fetch(`http://${HEALTHZ}/livez`)).status).toBe(200)
+    expect((await askHttp(`http://${HEALTHZ}/livez`)).code).toBe(200)
     held.halfClose()
     await drained
   })
 })
 
-describeOnEngines('/healthz', '127.70.23', (open) => {
+describeOnEngines('/healthz', '127.70.33', (open) => {
   const node = (metadata: Json = {}, spec: Json = {}) => ({
     apiVersion: 'v1',
     kind: 'Node',
@@ -167,8 +161,8 @@ describeOnEngines('/healthz', '127.70.23', (open) => {
     spec,
   })
   const healthz = async (path = 'healthz') => {
-    const response = await fetch(`http://${HEALTHZ}/${path}`)
-    return { code: response.status, ...((await response.json()) as Json) }
+    const { code, text } = await askHttp(`http://${HEALTHZ}/${path}`)
+    return { code, ...(JSON.parse(text) as Json) }
   }
 
   it('says no for a node that is about to be removed, or was, and /livez and Services’ checks do not', async () => {

@@ -5,18 +5,18 @@ import { aService, type Json, placed } from '../support/objects.ts'
 import { enterOwnNetwork } from '../support/own-network.ts'
 import { describeOnEngines, slicesOf, type World } from '../support/world.ts'
 
-const CLUSTER = '127.70.27.1:8080'
+const CLUSTER = '127.70.37.1:8080'
 const OUTSIDE = '203.0.113.1:8080'
-const NODE = '127.70.27.250:30080'
+const NODE = '127.70.37.250:30080'
 const BALANCER = '203.0.113.9:8080'
 /** Addresses of no interface: whoever comes from there is on another machine, as far as anyone here can tell. */
 const STRANGER = '198.51.100.7'
 const FRIEND = '198.51.100.8'
 /** A client on this node. */
-const LOCAL = '127.70.27.99'
+const LOCAL = '127.70.37.99'
 const missing = enterOwnNetwork(['198.51.100.0/24', '203.0.113.0/24'])
 
-const METRICS = '127.70.27.254:10249'
+const METRICS = '127.70.37.254:10249'
 const STOPPING = { ready: false, serving: true, terminating: true }
 const STOPPED = { ready: false, serving: false, terminating: true }
 const here = (conditions: Json = {}): Json => ({ nodeName: 'node-1', conditions })
@@ -24,7 +24,7 @@ const away = (conditions: Json = {}): Json => ({ nodeName: 'node-2', conditions 
 
 const web = (spec: Json = {}, rest: Json = {}) => {
   const ports = [{ port: 8080, nodePort: 30_080 }]
-  const own = { type: 'NodePort', clusterIP: '127.70.27.1', externalIPs: ['203.0.113.1'], externalTrafficPolicy: 'Local', ports }
+  const own = { type: 'NodePort', clusterIP: '127.70.37.1', externalIPs: ['203.0.113.1'], externalTrafficPolicy: 'Local', ports }
   return aService('web', { ...own, ...spec }, {}, rest)
 }
 
@@ -35,7 +35,7 @@ async function whoFor(world: World, from: string, address = OUTSIDE): Promise<st
 
 const name = `clients from other machines${missing === undefined ? '' : ` (skipped: ${missing})`}`
 describe.skipIf(missing !== undefined)(name, () => {
-  describeOnEngines('an external policy of Local', '127.70.27', (open) => {
+  describeOnEngines('an external policy of Local', '127.70.37', (open) => {
     it('gives clients from outside what is on this node, and clients on this node everything', async () => {
       await using world = await open({ inputs: { nodeLabel: ['topology.kubernetes.io/zone=a'] } })
       const slices = slicesOf('web', await world.endpoints('a', 'b', 'c', 'd'))
@@ -154,7 +154,7 @@ describe.skipIf(missing !== undefined)(name, () => {
     })
   })
 
-  describeOnEngines('a source range', '127.70.27', (open) => {
+  describeOnEngines('a source range', '127.70.37', (open) => {
     const guarded = (spec: Json = {}) =>
       web(
         { type: 'LoadBalancer', loadBalancerSourceRanges: [`${FRIEND}/32`], ...spec },

@@ -6,15 +6,15 @@ import { aService, type Json } from '../support/objects.ts'
 import type { TcpPeer } from '../support/tcp-peer.ts'
 import { describeOnEngines, slicesOf, type World } from '../support/world.ts'
 
-const CLUSTER = '127.70.24.1:8080'
-const OUTSIDE = '127.70.24.2:8080'
-const BALANCER = '127.70.24.3:8080'
-const NODE = '127.70.24.250:30080'
+const CLUSTER = '127.70.34.1:8080'
+const OUTSIDE = '127.70.34.2:8080'
+const BALANCER = '127.70.34.3:8080'
+const NODE = '127.70.34.250:30080'
 const status = (...ingress: Json[]) => ({ status: { loadBalancer: { ingress } } })
-const VIP = { ip: '127.70.24.3' }
+const VIP = { ip: '127.70.34.3' }
 
 const web = (spec: Json = {}, metadata: Json = {}, rest: Json = {}) =>
-  aService('web', { clusterIP: '127.70.24.1', ports: [{ port: 8080 }], ...spec }, metadata, rest)
+  aService('web', { clusterIP: '127.70.34.1', ports: [{ port: 8080 }], ...spec }, metadata, rest)
 const NODE_PORT = { type: 'NodePort', ports: [{ port: 8080, nodePort: 30_080 }] }
 const BALANCED = { ...NODE_PORT, type: 'LoadBalancer' }
 
@@ -34,7 +34,7 @@ async function expectAlive(client: TcpPeer, text: string): Promise<void> {
   await client.receives(text)
 }
 
-describeOnEngines('the type of a Service', '127.70.24', (open) => {
+describeOnEngines('the type of a Service', '127.70.34', (open) => {
   it('can be changed at any time, and sessions on addresses that stay do not notice, nor do those on addresses that go', async () => {
     await using world = await open()
     const slices = slicesOf('web', await world.endpoints('a'))
@@ -83,7 +83,7 @@ describeOnEngines('the type of a Service', '127.70.24', (open) => {
   })
 })
 
-describeOnEngines('what a Service says of itself', '127.70.24', (open) => {
+describeOnEngines('what a Service says of itself', '127.70.34', (open) => {
   it.each(['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'])(
     'withdraws and restores it with the label %s',
     async (label) => {
@@ -138,8 +138,8 @@ describeOnEngines('what a Service says of itself', '127.70.24', (open) => {
     expect(await serving(world, BALANCER, CLUSTER, NODE)).toEqual([CLUSTER, NODE])
     await world.apply(ingressed({ hostname: 'lb.example.com' }), slices)
     expect(await serving(world, BALANCER, CLUSTER, NODE)).toEqual([CLUSTER, NODE])
-    await world.apply(ingressed(VIP, { ip: '127.70.24.4' }), slices)
-    expect(await serving(world, BALANCER, '127.70.24.4:8080')).toEqual([BALANCER, '127.70.24.4:8080'])
+    await world.apply(ingressed(VIP, { ip: '127.70.34.4' }), slices)
+    expect(await serving(world, BALANCER, '127.70.34.4:8080')).toEqual([BALANCER, '127.70.34.4:8080'])
     await expectAlive(held, ' still')
   })
 
@@ -147,7 +147,7 @@ describeOnEngines('what a Service says of itself', '127.70.24', (open) => {
     await using world = await open()
     const slices = slicesOf('web', await world.endpoints('a'))
     const balanced = (spec: Json) => web({ type: 'LoadBalancer', ...spec }, {}, status(VIP))
-    const nodePorts = () => Object.keys(world.states()).filter((key) => key.startsWith('TCP/127.70.24.250:'))
+    const nodePorts = () => Object.keys(world.states()).filter((key) => key.startsWith('TCP/127.70.34.250:'))
     await world.apply(balanced({}), slices)
     const [assigned = ''] = nodePorts()
     expect(await world.ask(assigned.replace('TCP/', ''))).toBe('a')
@@ -165,12 +165,12 @@ describeOnEngines('what a Service says of itself', '127.70.24', (open) => {
   it('is reached at externalIPs, each for itself', async () => {
     await using world = await open()
     const slices = slicesOf('web', await world.endpoints('a'))
-    await world.apply(web({ externalIPs: ['127.70.24.2'] }), slices)
+    await world.apply(web({ externalIPs: ['127.70.34.2'] }), slices)
     const held = await world.greeted(OUTSIDE)
-    await world.apply(web({ externalIPs: ['127.70.24.5', '127.70.24.2'] }), slices)
-    expect(await serving(world, OUTSIDE, '127.70.24.5:8080')).toEqual([OUTSIDE, '127.70.24.5:8080'])
-    await world.apply(web({ externalIPs: ['127.70.24.5'] }), slices)
-    expect(await serving(world, OUTSIDE, '127.70.24.5:8080')).toEqual(['127.70.24.5:8080'])
+    await world.apply(web({ externalIPs: ['127.70.34.5', '127.70.34.2'] }), slices)
+    expect(await serving(world, OUTSIDE, '127.70.34.5:8080')).toEqual([OUTSIDE, '127.70.34.5:8080'])
+    await world.apply(web({ externalIPs: ['127.70.34.5'] }), slices)
+    expect(await serving(world, OUTSIDE, '127.70.34.5:8080')).toEqual(['127.70.34.5:8080'])
     await expectAlive(held, ' still')
     expect(world.log.of('listener.opened').filter(({ fields }) => fields['key'] === `TCP/${OUTSIDE}`)).toHaveLength(1)
   })
@@ -183,10 +183,10 @@ describeOnEngines('what a Service says of itself', '127.70.24', (open) => {
       const six = await world.keep(TcpEndpoint.open('::1', 'say six, echo'))
       const slices = slicesOf('web', [a as TcpEndpoint, six])
       const SIX = '[::1]:18080'
-      const FOUR = '127.70.24.1:18080'
+      const FOUR = '127.70.34.1:18080'
       const ports = [{ port: 18_080 }]
-      const dual = { ports, clusterIPs: ['127.70.24.1', '::1'], ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'RequireDualStack' }
-      const single = { ports, clusterIPs: ['127.70.24.1'], ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack' }
+      const dual = { ports, clusterIPs: ['127.70.34.1', '::1'], ipFamilies: ['IPv4', 'IPv6'], ipFamilyPolicy: 'RequireDualStack' }
+      const single = { ports, clusterIPs: ['127.70.34.1'], ipFamilies: ['IPv4'], ipFamilyPolicy: 'SingleStack' }
       await world.apply(web(single), slices)
       const held = await world.greeted(FOUR)
       expect(await world.knock(SIX)).toBe('refused')

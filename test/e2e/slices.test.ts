@@ -3,23 +3,23 @@ import { sayName, TcpEndpoint } from '../support/echo.ts'
 import { aService, aSlice, type Json, someEndpoints } from '../support/objects.ts'
 import { describeOnEngines, type World } from '../support/world.ts'
 
-const WEB = '127.70.26.1:8080'
-const TLS = '127.70.26.1:8443'
-const web = (ports: Json[] = [{ port: 8080 }]) => aService('web', { clusterIP: '127.70.26.1', ports })
+const WEB = '127.70.36.1:8080'
+const TLS = '127.70.36.1:8443'
+const web = (ports: Json[] = [{ port: 8080 }]) => aService('web', { clusterIP: '127.70.36.1', ports })
 const TWO_PORTS = [
   { name: 'http', port: 8080 },
   { name: 'https', port: 8443, targetPort: 'tls' },
 ]
 const STOPPING = { ready: false, serving: true, terminating: true }
 
-/** All endpoints of one slice have one port, so these do: `127.70.26.11` says `a`, `.12` says `b`, … */
+/** All endpoints of one slice have one port, so these do: `127.70.36.11` says `a`, `.12` says `b`, … */
 async function openEndpoints(
   world: World,
   port: number,
   count: number,
   name = (n: number) => 'abcdefgh'[n] ?? '',
 ): Promise<string[]> {
-  const ips = Array.from({ length: count }, (_, n) => `127.70.26.${11 + n}`)
+  const ips = Array.from({ length: count }, (_, n) => `127.70.36.${11 + n}`)
   for (const [n, ip] of ips.entries()) await world.keep(TcpEndpoint.open(ip, `say ${name(n)}, echo`, port))
   return ips
 }
@@ -31,7 +31,7 @@ async function whoAt(world: World, address: string, times: number): Promise<stri
   return (await world.askTimes(times, address)).sort().join('')
 }
 
-describeOnEngines('EndpointSlices', '127.70.26', (open) => {
+describeOnEngines('EndpointSlices', '127.70.36', (open) => {
   // Case 115.
   it('give each port of a Service the endpoints under its own name', async () => {
     await using world = await open()
@@ -125,7 +125,7 @@ describeOnEngines('EndpointSlices', '127.70.26', (open) => {
     const [a = '', b = ''] = await openEndpoints(world, 9080, 2)
     const cutting = aService(
       'web',
-      { clusterIP: '127.70.26.1', ports: [{ port: 8080 }] },
+      { clusterIP: '127.70.36.1', ports: [{ port: 8080 }] },
       { annotations: { 'portald.io/on-endpoint-removed': 'cut' } },
     )
     await world.apply(cutting, slice('1', [a]), slice('2', []))
@@ -149,7 +149,7 @@ describeOnEngines('EndpointSlices', '127.70.26', (open) => {
     await world.apply(web(), old([{ ip: c }]))
     expect(await whoAt(world, WEB, 2)).toBe('bb')
     const publishing = aService('web', {
-      clusterIP: '127.70.26.1',
+      clusterIP: '127.70.36.1',
       ports: [{ port: 8080 }],
       publishNotReadyAddresses: true,
     })

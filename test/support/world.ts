@@ -11,6 +11,7 @@ import type { LogEvent } from '../../src/observe/log-events.ts'
 import type { ProxyAddress, Proxy as RunningProxy } from '../../src/runtime/proxy.ts'
 import { openBlackHole, openRefusing, sayName, TcpEndpoint, type TestEndpoint, type UdpAnswer, UdpEndpoint } from './echo.ts'
 import { eventually } from './eventually.ts'
+import { askHttp } from './http-client.ts'
 import { aSlice, type Json } from './objects.ts'
 import { createRecordingLogger, type RecordingLogger } from './recording-logger.ts'
 import { connectTcp, startTcpClient } from './tcp-client.ts'
@@ -233,7 +234,7 @@ export class World implements AsyncDisposable {
 
   /** The value of a metric from `/metrics` at `address`, with the labels as written: `portald_x{service="default/web:"}`. */
   async metric(address: string, name: string): Promise<number | undefined> {
-    const text = await (await fetch(`http://${address}/metrics`)).text()
+    const { text } = await askHttp(`http://${address}/metrics`)
     const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
     return line === undefined ? undefined : Number(line.slice(name.length + 1))
   }
