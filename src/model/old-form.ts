@@ -1,4 +1,4 @@
-import { parseIp } from './address.ts'
+import { parseIp, parsePort } from './address.ts'
 import { isMapping } from './findings.ts'
 
 type Mapping = Readonly<Record<string, unknown>>
@@ -56,8 +56,8 @@ function subsetOf(endpoint: unknown): object[] {
   const text = typeof endpoint === 'string' ? endpoint : ''
   const colon = text.lastIndexOf(':')
   const ip = parseIp(text.slice(0, Math.max(colon, 0)).replace(/^\[(.*)\]$/, '$1'))
-  const port = Number(text.slice(colon + 1))
-  return ip !== undefined && port > 0 ? [{ addresses: [{ ip }], ports: [{ port }] }] : []
+  const port = parsePort(Number(text.slice(colon + 1)))
+  return ip !== undefined && port !== undefined ? [{ addresses: [{ ip }], ports: [{ port }] }] : []
 }
 
 /** The first of these fields on top of an object that lacks today's `part`. */
