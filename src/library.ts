@@ -1,4 +1,3 @@
-import { hostname } from 'node:os'
 import { openObserver } from './admin/observer.ts'
 import { systemClock } from './lib/clock.ts'
 import { ProxyError } from './lib/errors.ts'
@@ -8,6 +7,7 @@ import { parseConfiguration } from './model/config.ts'
 import type { OptionKey } from './model/config-table.ts'
 import { type Problem, showProblem } from './model/problem.ts'
 import { createLogger, type Logger, silentLogger } from './observe/logger.ts'
+import { nodeNameOf } from './runtime/node-context.ts'
 import { openProxy as openRunningProxy, type ProxyAddress } from './runtime/proxy.ts'
 import { openFileSource } from './source/file-source.ts'
 import { createObjectSource } from './source/object-source.ts'
@@ -24,7 +24,7 @@ export type OptionInput = string | number | boolean | readonly (string | number)
 
 /** What to serve, and any option of `docs/configuration.md` by its key. Nothing is read from the environment, and
  *  metrics and health checks are answered only where an address for them is given. */
-export type OpenProxyOptions = { readonly [Key in Exclude<OptionKey, 'config' | 'file'>]?: OptionInput } & {
+export type OpenProxyOptions = { readonly [Key in Exclude<OptionKey, 'config' | 'file' | 'onlyWithoutIpvs'>]?: OptionInput } & {
   /** Kubernetes objects: Services, EndpointSlices, Endpoints, Lists. They are copied. */
   readonly objects?: readonly unknown[]
   /** Files and folders of such objects to read and watch. */
@@ -73,7 +73,7 @@ export async function openProxy(options: OpenProxyOptions): Promise<PortaldProxy
     objectSource.set(objects)
     const fileSources = await Promise.all(files.map(async (path) => hold(await openFileSource(path, { clock, parser }))))
     const sources = [objectSource, ...fileSources]
-    const nodeName = config.hostnameOverride ?? hostname()
+    const nodeName = nodeNameOf(config)
     const proxy = hold(await openRunningProxy({ config, sources, logger, nodeName, ...observer.hooks }))
     await observer.attach(proxy)
     return {

@@ -3,9 +3,10 @@ import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { ANNOTATIONS } from '../src/model/annotations.ts'
 import { flagOf, OPTION_KEYS } from '../src/model/config-table.ts'
+import { KUBE_PROXY_FLAGS } from '../src/model/kube-proxy-config.ts'
 import { LOG_EVENTS } from '../src/observe/log-events.ts'
 import { METRICS } from '../src/observe/metric-table.ts'
-import { annotationRows, optionRows } from './support/doc-rows.ts'
+import { annotationRows, kubeProxyRows, optionRows } from './support/doc-rows.ts'
 
 const ROOT = join(import.meta.dirname, '..')
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
@@ -39,7 +40,7 @@ function anchors(text: string): Set<string> {
 }
 
 /** Flags that are not options of the table: those of single commands, and of other programs that pages mention. */
-const OTHER_FLAGS = ['help', 'version', 'output', 'affinity', 'no-allow-loopback-endpoints', 'once']
+const OTHER_FLAGS = ['help', 'version', 'output', 'affinity', 'no-allow-loopback-endpoints', 'once', 'json', 'ipvs']
 
 describe('documentation', () => {
   it('lists every option as the program reads it, and no other', () => {
@@ -48,6 +49,13 @@ describe('documentation', () => {
 
   it('lists every annotation as the program reads it, and no other', () => {
     expect(rows('docs/annotations.md', /^portald\.io\//)).toEqual(annotationRows())
+  })
+
+  it('lists every flag and field of kube-proxy as the program reads it, and no other', () => {
+    const table = read('docs/kube-proxy.md').split('\n')
+    const begin = table.indexOf('| field | flag | default | here |') + 2
+    const end = table.findIndex((line, n) => n >= begin && !line.startsWith('|'))
+    expect(table.slice(begin, end)).toEqual(kubeProxyRows())
   })
 
   it('lists every error code, and no other', () => {
@@ -82,7 +90,7 @@ describe('documentation', () => {
   })
 
   it('mentions no flag, annotation or metric that does not exist', () => {
-    const flags = new Set([...OPTION_KEYS.map(flagOf), ...OTHER_FLAGS])
+    const flags = new Set([...OPTION_KEYS.map(flagOf), ...KUBE_PROXY_FLAGS.map(({ flag }) => flag), ...OTHER_FLAGS])
     const annotations = new Set(ANNOTATIONS.map(({ name }) => name))
     const known = { flags, annotations, metrics: new Set(Object.keys(METRICS)) }
     const unknown = pages.flatMap((path) => {

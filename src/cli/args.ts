@@ -9,11 +9,13 @@ import {
   type OptionCommand,
   type OptionKey,
 } from '../model/config-table.ts'
+import { KUBE_PROXY_FLAGS, type KubeProxyFlags } from '../model/kube-proxy-config.ts'
+import type { KubeProxySetting } from '../model/kube-proxy-table.ts'
 import { HELP } from './help.ts'
 
 /** What a command line asks for. Values are text: what they mean is read later, together with variables and file. */
 export type Invocation =
-  | { readonly command: 'run'; readonly flags: GivenValues }
+  | { readonly command: 'run'; readonly flags: GivenValues; readonly kubeProxyFlags: KubeProxyFlags }
   | {
       readonly command: 'forward'
       readonly listen: string
@@ -27,6 +29,8 @@ export type Invocation =
       readonly format: 'text' | 'json'
       readonly flags: GivenValues
     }
+  | { readonly command: 'doctor'; readonly json: boolean; readonly ipvs: boolean; readonly flags: GivenValues }
+  | { readonly command: 'cleanup' }
   | { readonly command: 'version' }
   /** Nothing to do but to say this: help, or what is wrong with the command line. */
   | { readonly command: 'say'; readonly out: string; readonly err: string; readonly exitCode: 0 | 2 }
@@ -45,9 +49,10 @@ export function parseArguments(argv: readonly string[]): Invocation {
     .usage('[COMMAND] [OPTIONS]')
     .addHelpText('after', HELP.program.examples)
 
-  addCommand(program, 'run', (_, flags) => {
-    invocation = { command: 'run', flags }
+  const run = addCommand(program, 'run', (_, flags) => {
+    invocation = runOrInstead(flags, givenKubeProxyFlags(run))
   })
+  for (const setting of KUBE_PROXY_FLAGS) run.addOption(toHiddenOption(setting))
   addCommand(program, 'forward', (command, flags) => {
     const [listen, ...endpoints] = command.args as [string, ...string[]]
     invocation = { command: 'forward', listen, endpoints, affinity: command.opts()['affinity'], flags }
@@ -60,6 +65,12 @@ export function parseArguments(argv: readonly string[]): Invocation {
   })
     .argument('[PATH...]', 'files and folders of Kubernetes objects; those of --config when none is given')
     .addOption(new Option('-o, --output <FORMAT>', 'How to print what is found').choices(['text', 'json']).default('text'))
+  addCommand(program, 'doctor', (command, flags) => {
+    const { json = false, ipvs = false } = command.opts<{ json?: boolean; ipvs?: boolean }>()
+    invocation = { command: 'doctor', json, ipvs, flags }
+  })
+    .option('--json', 'Print one JSON document')
+    .option('--ipvs', 'Only say whether IPVS works here: exit code 0 if it does, 1 if not')
   program
     .command('version')
     .description(HELP.version.description)
@@ -70,7 +81,7 @@ export function parseArguments(argv: readonly string[]): Invocation {
 
   try {
     refuseUnknownCommand(program, argv)
-    program.parse(argv, { from: 'user' })
+    program.parse(argv.map(withDashes), { from: 'user' })
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error
     if (error.code === 'commander.version') return { command: 'version' }
@@ -102,8 +113,43 @@ function toOptions(key: OptionKey, command: OptionCommand): Option[] {
   ].filter((detail) => detail !== undefined)
   const description = details.length > 0 ? `${help} (${details.join('; ')})` : help
   if (kind === 'boolean') return [new Option(`--${flagOf(key)}`, description), new Option(`--no-${flagOf(key)}`).hideHelp()]
-  const pileUp = (value: string, before: readonly string[] | undefined) => [...(before ?? []), value]
   return [new Option(`--${flagOf(key)} <${argument}>`, description).argParser(pileUp)]
+}
+
+function pileUp(value: string, before: readonly string[] | undefined): readonly string[] {
+  return [...(before ?? []), value]
+}
+
+/** A flag of kube-proxy that is not ours, for those who bring its command line along. Go's switches may have a value. */
+function toHiddenOption({ flag, rule }: KubeProxySetting): Option {
+  const name = flag.length === 1 ? `-${flag}, --${flag}` : `--${flag}`
+  const option = rule?.kind === 'boolean' ? new Option(`${name} [BOOL]`).preset('true') : new Option(`${name} <VALUE>`)
+  // `-v=4` leaves the sign with the value.
+  return option.argParser<readonly string[]>((value, before) => pileUp(value.replace(/^=/, ''), before)).hideHelp()
+}
+
+function givenKubeProxyFlags(command: Command): KubeProxyFlags {
+  const given: Record<string, readonly string[]> = {}
+  for (const { flag } of KUBE_PROXY_FLAGS) {
+    const values = command.getOptionValue(new Option(`--${flag} <VALUE>`).attributeName())
+    if (values !== undefined) given[flag] = values
+  }
+  return given
+}
+
+/** Two of kube-proxy's flags mean another command. */
+function runOrInstead(flags: GivenValues, kubeProxyFlags: KubeProxyFlags): Invocation {
+  const isOn = (flag: string) => kubeProxyFlags[flag]?.at(-1) === 'true'
+  if (isOn('cleanup')) return { command: 'cleanup' }
+  if (isOn('init-only'))
+    return { command: 'say', out: 'nothing to set up: portald needs no other rights at its start\n', err: '', exitCode: 0 }
+  return { command: 'run', flags, kubeProxyFlags }
+}
+
+/** kube-proxy takes `_` for `-` in the names of flags. */
+function withDashes(word: string): string {
+  const [name = ''] = word.split('=', 1)
+  return name.startsWith('--') ? name.replaceAll('_', '-') + word.slice(name.length) : word
 }
 
 function givenValues(command: Command, keys: readonly OptionKey[]): GivenValues {

@@ -1,11 +1,11 @@
-import { hostname } from 'node:os'
 import { systemClock } from '../lib/clock.ts'
 import type { Configuration, GivenValues } from '../model/config.ts'
 import { showAddress } from '../model/keys.ts'
 import { createObjectParser } from '../model/parse-objects.ts'
+import { parseOptionsOf } from '../model/parse-options.ts'
 import { type Problem, showProblem } from '../model/problem.ts'
 import type { HealthCheck, Route } from '../model/snapshot.ts'
-import { readNodeContext } from '../runtime/node-context.ts'
+import { nodeNameOf, readNodeContext } from '../runtime/node-context.ts'
 import { compile } from '../snapshot/compile.ts'
 import { openFileSource } from '../source/file-source.ts'
 import { mergeStates } from '../source/merge.ts'
@@ -37,13 +37,15 @@ export async function check({ paths, format, flags }: CheckArguments, context: C
   if (!configuration) return refuseUsage('check', problems, context)
   const files = paths.length > 0 ? paths : configuration.files
   if (files.length === 0) return refuseUsage('check', [usageProblem('PATH', 'must be given: a file or folder to check')], context)
+  for (const warning of problems) context.output.err(showProblem(warning))
   const result = await checkFiles(files, configuration)
   if (format === 'json') context.output.out(showJson(result))
   else showText(result, context)
   return result.problems.some((problem) => problem.severity === 'error') ? EXIT.problem : EXIT.done
 }
 
-async function checkFiles(files: readonly string[], configuration: Configuration): Promise<CheckResult> {
+/** Reads files of objects once, as `run` would, and says what they come to. */
+export async function checkFiles(files: readonly string[], configuration: Configuration): Promise<CheckResult> {
   await using parser = await openFileParser({ clock: systemClock })
   const states = await Promise.all(
     [...new Set(files)].map(async (path) => {
@@ -52,11 +54,9 @@ async function checkFiles(files: readonly string[], configuration: Configuration
     }),
   )
   const { serviceNodePortRange: nodePortRange, serviceClusterIpRange: clusterIpRange } = configuration
-  const { allowLoopbackEndpoints, serviceProxyName, udpTimeoutMs: udpIdleMs } = configuration
-  const parseOptions = { nodePortRange, allowLoopbackEndpoints, serviceProxyName, udpIdleMs }
-  const node = readNodeContext({ ...configuration, name: configuration.hostnameOverride ?? hostname() })
+  const node = readNodeContext({ ...configuration, name: nodeNameOf(configuration) })
   const found = mergeStates(states)
-  const objects = createObjectParser(parseOptions).parse(found.objects)
+  const objects = createObjectParser(parseOptionsOf(configuration)).parse(found.objects)
   const snapshot = compile(objects, node, { nodePortRange, clusterIpRange }, undefined)
   return {
     problems: [...found.problems, ...snapshot.problems].toSorted(byPlace),

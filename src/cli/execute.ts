@@ -11,11 +11,17 @@ export async function execute(argv: readonly string[], context: CommandContext):
   try {
     switch (invocation.command) {
       case 'run':
-        return await (await import('./run.ts')).run(invocation.flags, context)
+        return await (await import('./run.ts')).run(invocation, context)
       case 'forward':
         return await (await import('./forward.ts')).forward(invocation, context)
       case 'check':
         return await (await import('./check.ts')).check(invocation, context)
+      case 'doctor':
+        return await (await import('./doctor.ts')).doctor(invocation, context)
+      case 'cleanup':
+        // What `--cleanup` asks for: nothing is ever left on the machine by this version.
+        output.out('nothing to clean up: portald has made nothing on this machine')
+        return EXIT.done
       case 'version':
         output.out(`portald ${readPackageVersion()} (node ${process.versions.node})`)
         return EXIT.done

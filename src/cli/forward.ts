@@ -25,7 +25,7 @@ export async function forward(
   const logger = createLogger({ level: given.logLevel })
   const config = { ...given, files: [], allowLoopbackEndpoints: true }
   const prepared = prepareEngine(config, systemClock)
-  return await serve({ config, prepared, sources: [openForwardSource(plan, sourceOptions(logger))], logger })
+  return await serve({ config, prepared, sources: [openForwardSource(plan, sourceOptions(logger))], logger, warnings: problems })
 }
 
 function sourceOptions(logger: Logger): ForwardSourceOptions {
@@ -49,6 +49,12 @@ function sourceOptions(logger: Logger): ForwardSourceOptions {
 }
 
 function localAddresses(): readonly Ip[] {
-  const { nodePortAddresses } = readNodeContext({ name: '', nodeLabels: {}, nodeIps: [], nodeportAddresses: [] })
+  const { nodePortAddresses } = readNodeContext({
+    name: '',
+    nodeLabels: {},
+    nodeIps: [],
+    nodeportAddresses: [],
+    clusterCidrs: [],
+  })
   return nodePortAddresses.toSorted((a, b) => Number(isLoopback(b)) - Number(isLoopback(a)))
 }

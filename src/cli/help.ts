@@ -8,7 +8,8 @@ Options without a command mean "run".
 Examples:
   portald --file services.yaml
   portald forward tcp://127.0.0.1:8080 127.0.0.1:9001 127.0.0.1:9002
-  portald check services.yaml`,
+  portald check services.yaml
+  portald doctor`,
   },
   run: {
     description: 'Serve the Services of watched files.',
@@ -16,12 +17,15 @@ Examples:
 Every option can also be a variable (PORTALD_NODE_IP for --node-ip) or a key of the --config file (nodeIp);
 a flag wins over a variable, and a variable over the file. Durations are written 250ms, 30s or 1h30m.
 
+A command line of kube-proxy's, and its --config, are understood too: docs/kube-proxy.md says what each part does.
+
 Signals: TERM and INT finish what runs and exit, a second one exits now; HUP reads everything again.
 
 Examples:
   portald run --file services.yaml
   portald run --file /etc/portald --node-ip 192.0.2.10 --service-cluster-ip-range 10.96.0.0/16
-  portald run --config portald.yaml --log-level debug --access-log -`,
+  portald run --config portald.yaml --log-level debug --access-log -
+  portald run --config /var/lib/kube-proxy/config.conf --file /etc/portald`,
   },
   forward: {
     description: 'Forward one address to some endpoints, without any file.',
@@ -42,6 +46,18 @@ Examples:
   portald check services.yaml
   portald check /etc/portald --service-cluster-ip-range 10.96.0.0/16
   portald check -o json services.yaml`,
+  },
+  doctor: {
+    description: 'Say what this machine has of what portald needs, and what to do about the rest.',
+    examples: `
+Prints one line a check: ok, warn or fail, with what to do under it. Exits with 1 if one fails.
+Run it as the user that portald runs as, with the same options; with --file it also looks at what those Services need.
+
+Examples:
+  portald doctor
+  portald doctor --file /etc/portald --engine native
+  portald doctor --json | jq '.checks[] | select(.status != "ok")'
+  portald doctor --ipvs && echo "kube-proxy can use IPVS here"`,
   },
   version: {
     description: 'Say which version this is.',

@@ -1,5 +1,7 @@
 import { systemClock } from '../lib/clock.ts'
+import { type KernelFiles, kernelFiles } from '../lib/kernel-files.ts'
 import type { GivenValues } from '../model/config.ts'
+import type { KubeProxyFlags } from '../model/kube-proxy-config.ts'
 import type { Problem } from '../model/problem.ts'
 import { prepareEngine } from '../runtime/choose-engine.ts'
 import { openFileSource } from '../source/file-source.ts'
@@ -7,13 +9,21 @@ import { openFileParser } from '../source/parser.ts'
 import { type CommandContext, refuseUsage, usageProblem } from './command-context.ts'
 import { readConfiguration } from './read-configuration.ts'
 
+/** A `run` command line. */
+export interface RunArguments {
+  readonly flags: GivenValues
+  /** Flags of kube-proxy that are not ours. */
+  readonly kubeProxyFlags: KubeProxyFlags
+}
+
 /** Serves the Services of watched files until a signal ends it. */
-export async function run(flags: GivenValues, context: CommandContext): Promise<number> {
+export async function run(given: RunArguments, context: CommandContext, kernel: KernelFiles = kernelFiles()): Promise<number> {
   const problems: Problem[] = []
-  const config = await readConfiguration({ command: 'run', flags, variables: context.variables }, problems)
+  const config = await readConfiguration({ command: 'run', ...given, variables: context.variables }, problems)
   if (!config) return refuseUsage('run', problems, context)
   if (config.files.length === 0) {
-    return refuseUsage('run', [usageProblem('--file', 'must be given: a file or folder of Kubernetes objects to serve')], context)
+    const missing = usageProblem('--file', 'must be given: a file or folder of Kubernetes objects to serve')
+    return refuseUsage('run', [...problems, missing], context)
   }
   const prepared = prepareEngine(config, systemClock)
   await using parser = await openFileParser({ clock: systemClock })
@@ -22,5 +32,9 @@ export async function run(flags: GivenValues, context: CommandContext): Promise<
   )
   // Files are read and workers start in threads of their own, while this one loads the rest.
   const [{ serve }, { createLogger }] = await Promise.all([import('./serve.ts'), import('../observe/logger.ts')])
-  return await serve({ config, sources, prepared, logger: createLogger({ level: config.logLevel }) })
+  const logger = createLogger({ level: config.logLevel })
+  const serving = { config, sources, prepared, logger, warnings: problems }
+  if (!config.onlyWithoutIpvs) return await serve(serving)
+  const { onlyWithoutIpvs } = await import('./only-without-ipvs.ts')
+  return await serve({ ...serving, ...onlyWithoutIpvs({ sources, kernel, clock: systemClock, logger }) })
 }

@@ -1,12 +1,13 @@
-import { hostname } from 'node:os'
 import { openObserver } from '../admin/observer.ts'
 import { systemClock } from '../lib/clock.ts'
 import { showDuration } from '../lib/duration.ts'
 import { readPackageVersion } from '../lib/package-version.ts'
 import { systemRandom } from '../lib/random.ts'
 import type { Configuration } from '../model/config.ts'
+import { type Problem, showProblem } from '../model/problem.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { PreparedEngine } from '../runtime/choose-engine.ts'
+import { nodeNameOf } from '../runtime/node-context.ts'
 import { openProxy, type Proxy as RunningProxy } from '../runtime/proxy.ts'
 import type { Source } from '../source/source.ts'
 import { EXIT } from './command-context.ts'
@@ -18,13 +19,17 @@ export interface ServeOptions {
   readonly sources: readonly Source[]
   readonly prepared: PreparedEngine
   readonly logger: Logger
+  /** What is wrong with the options without standing in the way. */
+  readonly warnings?: readonly Problem[]
+  /** Told of SIGHUP, before everything is read again. */
+  readonly onRefresh?: () => void
 }
 
 /** How long probes may have to wait for the first listeners. */
 const ATTACH_MS = 300
 
 /** Runs a proxy until a signal ends it; resolves with the exit code when everything is closed. */
-export async function serve({ config, sources, prepared, logger }: ServeOptions): Promise<number> {
+export async function serve({ config, sources, prepared, logger, warnings, onRefresh }: ServeOptions): Promise<number> {
   const ended = Promise.withResolvers<number>()
   const hurry = new AbortController()
   let proxy: RunningProxy | undefined
@@ -42,13 +47,17 @@ export async function serve({ config, sources, prepared, logger }: ServeOptions)
     },
     refresh(signal) {
       logger.info('signal.received', `${signal}: reading everything again`, { key: signal })
+      onRefresh?.()
       proxy?.refresh()
       void reopen?.()
     },
   })
   const version = readPackageVersion()
-  const nodeName = config.hostnameOverride ?? hostname()
+  const nodeName = nodeNameOf(config)
   logger.info('proxy.starting', `portald ${version}`, { version, node: process.versions.node, nodeName, files: config.files })
+  for (const warning of warnings ?? []) {
+    logger.warn('option.problem', showProblem(warning), { key: warning.field || warning.place, code: warning.code })
+  }
   const observing = openObserver({ config, version, clock: systemClock, random: systemRandom, logger })
   await using observer = await observing.catch(async (error: unknown) => {
     await Promise.all([...sources, prepared].map((owned) => owned[Symbol.asyncDispose]()))

@@ -14,7 +14,7 @@ const PARTS = new RegExp(`^(?:${NUMBER}(?:ns|us|µs|μs|ms|s|m|h))+$`)
 const PART = new RegExp(`(${NUMBER})(ns|us|µs|μs|ms|s|m|h)`, 'g')
 
 /** What Go's 64-bit nanoseconds can hold. */
-const LONGEST_MS = 2 ** 63 / 1e6
+export const LONGEST_DURATION_MS = 2 ** 63 / 1e6
 
 /** A Go duration (`250ms`, `1h30m`, `1.5s`) or a bare number of seconds, in milliseconds; undefined when it is neither,
  *  negative, or longer than Go allows. */
@@ -24,7 +24,7 @@ export function parseDuration(text: string): number | undefined {
   else if (PARTS.test(text)) {
     for (const [, count, unit] of text.matchAll(PART)) ms += round(Number(count) * (UNIT_MS[unit as string] as number))
   } else return undefined
-  return ms < LONGEST_MS ? round(ms) : undefined
+  return ms < LONGEST_DURATION_MS ? round(ms) : undefined
 }
 
 /** Milliseconds as a Go duration without empty parts: `1h30m`, `1.5s`, `250ms`, `0s`. {@link parseDuration} reads it back. */

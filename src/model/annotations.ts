@@ -1,6 +1,7 @@
 import { parseDuration } from '../lib/duration.ts'
 import { nearest } from '../lib/nearest.ts'
 import type { Findings } from './findings.ts'
+import type { ServiceDefaults } from './parse-options.ts'
 import type { RemovalPolicy, ServiceOptions } from './service.ts'
 
 /** What begins the names of our annotations. */
@@ -69,7 +70,7 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     sets: 'idleMs',
     fallback: '1h',
     right: `must be ${A_DURATION} 1h`,
-    about: 'ends a TCP session without a byte for this long',
+    about: 'ends a TCP session without a byte for this long; --idle-timeout sets it for Services that do not say',
     parse: timeout('idleMs'),
   },
   {
@@ -77,7 +78,8 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     sets: 'halfCloseMs',
     fallback: '60s',
     right: `must be ${A_DURATION} 60s`,
-    about: 'how long one direction of a TCP session may stay open after the other was closed',
+    about:
+      'how long one direction of a TCP session may stay open after the other was closed; --half-close-timeout sets it for Services that do not say',
     parse: timeout('halfCloseMs'),
   },
   {
@@ -109,7 +111,7 @@ const DEFAULT_ATTEMPTS = DEFAULTS.connectMs.length
 /** Reads a Service's annotations. One that is wrong is an error that leaves its default in force. */
 export function parseAnnotations(
   annotations: Readonly<Record<string, unknown>>,
-  udpIdleMs: number,
+  { idleMs, halfCloseMs, udpIdleMs }: ServiceDefaults,
   findings: Findings,
 ): ServiceOptions {
   const wishes: Partial<Wishes> = {}
@@ -124,7 +126,7 @@ export function parseAnnotations(
     else if (typeof value === 'string') findings.complain('annotation', path, value, rule.right)
     else findings.complain('type', path, value, `must be text: put it in quotes; ${rule.right}`)
   }
-  const { attempts, ...options } = { ...DEFAULTS, udpIdleMs, udpResponses: undefined, ...wishes }
+  const { attempts, ...options } = { ...DEFAULTS, idleMs, halfCloseMs, udpIdleMs, udpResponses: undefined, ...wishes }
   return { ...options, connectMs: spread(options.connectMs, attempts, wishes.connectMs?.length === 1) }
 }
 

@@ -9,24 +9,33 @@ export type OptionKind =
   | 'address'
   | 'ips'
   | 'cidr'
+  | 'cidrs'
   | 'node-addresses'
   | 'labels'
   | 'port-range'
 
 /** The commands that take options. */
-export type OptionCommand = 'run' | 'forward' | 'check'
+export type OptionCommand = 'run' | 'forward' | 'check' | 'doctor'
 
-/** One option of the process, whichever way it is given. */
-export interface ConfigOption {
+/** What a value may be. */
+export interface ValueRule {
   readonly kind: OptionKind
-  /** What stands for the value in help texts; empty for a switch. */
-  readonly argument: string
   /** The words a `choice` may be. */
   readonly choices?: readonly string[]
-  /** The least an `integer` may be, or a `duration` in milliseconds. */
+  /** The least an `integer` may be, or a `duration` in milliseconds; 0 when left out. */
   readonly least?: number
+  /** The most they may be; a `duration` may be 596 h when left out. */
+  readonly most?: number
+  /** The port of an `address` that names none. */
+  readonly port?: number
   /** An item that has to be the only one of its list. */
   readonly alone?: string
+}
+
+/** One option of the process, whichever way it is given. */
+export interface ConfigOption extends ValueRule {
+  /** What stands for the value in help texts; empty for a switch. */
+  readonly argument: string
   /** The value when nothing is given, written as it would be given; empty: nothing, or off. */
   readonly default: string
   /** Whether `forward` and the library leave it off unless it is given. */
@@ -38,8 +47,9 @@ export interface ConfigOption {
 }
 
 const SERVING: readonly OptionCommand[] = ['run', 'forward']
-const VALIDITY: readonly OptionCommand[] = ['run', 'check']
-const ALL: readonly OptionCommand[] = ['run', 'forward', 'check']
+const ENGINE: readonly OptionCommand[] = ['run', 'forward', 'doctor']
+const VALIDITY: readonly OptionCommand[] = ['run', 'check', 'doctor']
+const ALL: readonly OptionCommand[] = ['run', 'forward', 'check', 'doctor']
 
 /** Every option. The key is what it is called in a configuration file; flag and variable follow from it. */
 export const CONFIG_OPTIONS = {
@@ -47,7 +57,7 @@ export const CONFIG_OPTIONS = {
     kind: 'texts',
     argument: 'PATH',
     default: '',
-    commands: ['run'],
+    commands: ['run', 'doctor'],
     help: 'File or folder of Kubernetes objects (YAML or JSON) to serve and watch',
   },
   config: {
@@ -55,14 +65,14 @@ export const CONFIG_OPTIONS = {
     argument: 'FILE',
     default: '',
     commands: ALL,
-    help: 'YAML file of these options: kind Configuration, apiVersion portald.io/v1alpha1, flags as camelCase keys',
+    help: "YAML file of these options: kind Configuration, apiVersion portald.io/v1alpha1, flags as camelCase keys; or kube-proxy's own",
   },
   engine: {
     kind: 'choice',
     argument: 'NAME',
     choices: ['auto', 'native', 'node'],
     default: 'auto',
-    commands: SERVING,
+    commands: ENGINE,
     help: 'What moves the bytes: native, node, or auto for the fastest one that works here',
   },
   workers: {
@@ -70,7 +80,7 @@ export const CONFIG_OPTIONS = {
     argument: 'N',
     least: 1,
     default: '',
-    commands: SERVING,
+    commands: ENGINE,
     help: 'Worker threads of the native engine; without a number, one less than there are cores. The node engine has no workers',
   },
   hostnameOverride: {
@@ -93,6 +103,13 @@ export const CONFIG_OPTIONS = {
     default: '',
     commands: VALIDITY,
     help: 'Address of this node that answers on nodePorts; replaces the detected ones and need not be on an interface',
+  },
+  clusterCidr: {
+    kind: 'cidrs',
+    argument: 'CIDR',
+    default: '',
+    commands: ['run'],
+    help: 'Clients with an address in this range are pods and count as on this node, as for kube-proxy',
   },
   nodeportAddresses: {
     kind: 'node-addresses',
@@ -137,6 +154,21 @@ export const CONFIG_OPTIONS = {
     commands: VALIDITY,
     help: 'Where nodePorts without a number are taken from; a given number outside it is a warning',
   },
+  onlyWithoutIpvs: {
+    kind: 'boolean',
+    argument: '',
+    default: 'false',
+    commands: ['run'],
+    help: 'Serve only where IPVS does not work; elsewhere be ready, listen for no client, and look again at SIGHUP',
+  },
+  scheduler: {
+    kind: 'choice',
+    argument: 'NAME',
+    choices: ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'dh', 'mh', 'p2c', 'random'],
+    default: 'rr',
+    commands: SERVING,
+    help: 'How endpoints are chosen; the names are those of IPVS',
+  },
   logLevel: {
     kind: 'choice',
     argument: 'LEVEL',
@@ -155,6 +187,7 @@ export const CONFIG_OPTIONS = {
   metricsBindAddress: {
     kind: 'address',
     argument: 'IP:PORT',
+    port: 10_249,
     default: '127.0.0.1:10249',
     offUnlessAsked: true,
     commands: SERVING,
@@ -163,6 +196,7 @@ export const CONFIG_OPTIONS = {
   healthzBindAddress: {
     kind: 'address',
     argument: 'IP:PORT',
+    port: 10_256,
     default: '0.0.0.0:10256',
     offUnlessAsked: true,
     commands: SERVING,
@@ -181,6 +215,22 @@ export const CONFIG_OPTIONS = {
     default: '30s',
     commands: SERVING,
     help: 'After that: how long running sessions may take to finish before they are cut',
+  },
+  idleTimeout: {
+    kind: 'duration',
+    argument: 'DURATION',
+    least: 1,
+    default: '1h',
+    commands: SERVING,
+    help: 'How long a TCP session without a byte lasts; a Service may say otherwise with portald.io/idle-timeout',
+  },
+  halfCloseTimeout: {
+    kind: 'duration',
+    argument: 'DURATION',
+    least: 1,
+    default: '60s',
+    commands: SERVING,
+    help: 'How long one direction of a TCP session may stay open after the other; a Service may say otherwise with portald.io/half-close-timeout',
   },
   udpTimeout: {
     kind: 'duration',
@@ -221,5 +271,5 @@ export function variableOf(key: OptionKey): string {
 
 /** Whether an option takes several values: its flag repeats, and one value may hold several between commas. */
 export function isList(kind: OptionKind): boolean {
-  return kind === 'texts' || kind === 'ips' || kind === 'node-addresses' || kind === 'labels'
+  return kind === 'texts' || kind === 'ips' || kind === 'cidrs' || kind === 'node-addresses' || kind === 'labels'
 }

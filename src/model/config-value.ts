@@ -1,6 +1,6 @@
 import { parseDuration, showDuration } from '../lib/duration.ts'
 import { parseCidr, parseIp, parsePort } from './address.ts'
-import type { CONFIG_OPTIONS, ConfigOption, OptionKey, OptionKind } from './config-table.ts'
+import type { CONFIG_OPTIONS, OptionKey, OptionKind, ValueRule } from './config-table.ts'
 import type { Cidr, Ip, Port, SocketAddress } from './keys.ts'
 import { type Label, parseLabel } from './labels.ts'
 
@@ -20,6 +20,7 @@ interface KindValues {
   address: SocketAddress
   ips: Ip
   cidr: Cidr
+  cidrs: Cidr
   'node-addresses': Cidr | typeof PRIMARY
   labels: Label
   'port-range': PortRange
@@ -31,12 +32,12 @@ export type OptionValue<Key extends OptionKey> = (typeof CONFIG_OPTIONS)[Key] ex
   : KindValues[(typeof CONFIG_OPTIONS)[Key]['kind']]
 
 interface Reading<T> {
-  parse(text: string, option: ConfigOption): T | undefined
+  parse(text: string, rule: ValueRule): T | undefined
   /** What would be right. */
-  expected(option: ConfigOption): string
+  expected(rule: ValueRule): string
 }
 
-const WHOLE = /^\d+$/
+const WHOLE = /^-?\d+$/
 
 /** `127.0.0.1:80` or `[::1]:80`. */
 export function parseSocketAddress(text: string): SocketAddress | undefined {
@@ -56,7 +57,7 @@ function parsePortRange(text: string): PortRange | undefined {
 const BOOLEANS: Readonly<Record<string, boolean>> = { true: true, '1': true, false: false, '0': false }
 
 /** Node's timers keep no longer ones. */
-const LONGEST_DURATION_MS = 2 ** 31 - 1
+const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 
 function within(value: number | undefined, least = 0, most = Number.MAX_SAFE_INTEGER): number | undefined {
   return value !== undefined && value >= least && value <= most ? value : undefined
@@ -69,25 +70,30 @@ const READINGS: { readonly [Kind in OptionKind]: Reading<KindValues[Kind]> } = {
   text,
   texts: text,
   choice: {
-    parse: (text, option) => (option.choices?.includes(text) ? text : undefined),
-    expected: (option) => `one of ${option.choices?.join(', ')}`,
+    parse: (text, rule) => (rule.choices?.includes(text) ? text : undefined),
+    expected: (rule) => `one of ${rule.choices?.join(', ')}`,
   },
   integer: {
-    parse: (text, option) => within(WHOLE.test(text) ? Number(text) : undefined, option.least),
-    expected: (option) => `a whole number, at least ${option.least ?? 0}`,
+    parse: (text, rule) => within(WHOLE.test(text) ? Number(text) : undefined, rule.least, rule.most),
+    expected: ({ least = 0, most }) =>
+      most === undefined ? `a whole number, at least ${least}` : `a whole number from ${least} to ${most}`,
   },
   boolean: { parse: (text) => BOOLEANS[text.toLowerCase()], expected: () => 'true or false' },
   duration: {
-    parse: (text, option) => within(parseDuration(text), option.least, LONGEST_DURATION_MS),
-    expected: (option) =>
-      `a duration from ${showDuration(option.least ?? 0)} to 596h, such as 250ms, 30s or 1h30m; a bare number is seconds`,
+    parse: (text, rule) => within(parseDuration(text), rule.least, rule.most ?? LONGEST_TIMEOUT_MS),
+    expected: ({ least = 0, most }) => {
+      const range = most === undefined ? ` from ${showDuration(least)} to 596h,` : ''
+      return `a duration${range} such as 250ms, 30s or 1h30m; a bare number is seconds`
+    },
   },
   address: {
-    parse: parseSocketAddress,
+    parse: (text, { port }) =>
+      parseSocketAddress(text) ?? parseSocketAddress(`${text.includes(':') ? `[${text}]` : text}:${port}`),
     expected: () => 'an address and port such as 127.0.0.1:10249 or [::1]:10249, or nothing to switch it off',
   },
   ips: { parse: parseIp, expected: () => 'an IP address such as 192.0.2.10 or 2001:db8::10' },
   cidr,
+  cidrs: cidr,
   'node-addresses': {
     parse: (text) => (text === PRIMARY ? text : parseCidr(text)),
     expected: () => `an address range such as 192.0.2.0/24 or 2001:db8::/64, or ${PRIMARY} alone`,
@@ -97,11 +103,16 @@ const READINGS: { readonly [Kind in OptionKind]: Reading<KindValues[Kind]> } = {
 }
 
 /** Reads one value of an option; undefined when it is not one. */
-export function parseOptionValue<Key extends OptionKey>(option: ConfigOption, text: string): OptionValue<Key> | undefined {
-  return READINGS[option.kind].parse(text.trim(), option) as OptionValue<Key> | undefined
+export function parseOptionValue<Key extends OptionKey>(rule: ValueRule, text: string): OptionValue<Key> | undefined {
+  return parseValue(rule, text) as OptionValue<Key> | undefined
 }
 
-/** What would be right for an option, to end a problem with: `must be …`. */
-export function expectedValue(option: ConfigOption): string {
-  return `must be ${READINGS[option.kind].expected(option)}`
+/** Reads one value; undefined when it is not one. */
+export function parseValue(rule: ValueRule, text: string): KindValues[OptionKind] | undefined {
+  return READINGS[rule.kind].parse(text.trim(), rule)
+}
+
+/** What would be right, to end a problem with: `must be …`. */
+export function expectedValue(rule: ValueRule): string {
+  return `must be ${READINGS[rule.kind].expected(rule)}`
 }

@@ -1,4 +1,5 @@
 import { nearest } from '../lib/nearest.ts'
+import { type ConfigurationFile, checkApiVersion, configError, type Given, placeOf } from './config-given.ts'
 import {
   CONFIG_OPTIONS,
   configOption,
@@ -12,6 +13,14 @@ import {
 } from './config-table.ts'
 import { expectedValue, type OptionValue, type PortRange, PRIMARY, parseOptionValue } from './config-value.ts'
 import type { Cidr, Ip, SocketAddress } from './keys.ts'
+import {
+  isKubeProxyFile,
+  KUBE_PROXY_KIND,
+  type KubeProxyFlags,
+  type KubeProxyInput,
+  readKubeProxyFile,
+  readKubeProxyFlags,
+} from './kube-proxy-config.ts'
 import type { Labels } from './labels.ts'
 import { type Problem, showValue } from './problem.ts'
 
@@ -27,6 +36,8 @@ export interface Configuration {
   readonly nodeLabels: Labels
   /** Empty: the addresses found on this machine. */
   readonly nodeIps: readonly Ip[]
+  /** Clients from here count as on this node, beside its own addresses. */
+  readonly clusterCidrs: readonly Cidr[]
   /** Which addresses of the node answer on nodePorts: those in one of these ranges, or its own one of each family. Empty: all. */
   readonly nodeportAddresses: readonly Cidr[] | typeof PRIMARY
   /** Whether source ranges guard every external address and every family. */
@@ -37,6 +48,10 @@ export interface Configuration {
   /** Undefined: Services without a clusterIP get none. */
   readonly serviceClusterIpRange: Cidr | undefined
   readonly serviceNodePortRange: PortRange
+  /** Whether to serve only where the kernel's own balancer does not work. */
+  readonly onlyWithoutIpvs: boolean
+  /** Of Services that do not say. */
+  readonly scheduler: OptionValue<'scheduler'>
   readonly logLevel: OptionValue<'logLevel'>
   /** A path, `-` for standard output, or undefined: off. */
   readonly accessLog: string | undefined
@@ -46,24 +61,20 @@ export interface Configuration {
   readonly healthzBindAddress: SocketAddress | undefined
   readonly shutdownDelayMs: number
   readonly drainTimeoutMs: number
+  /** The three of Services that do not say. */
+  readonly idleTimeoutMs: number
+  readonly halfCloseTimeoutMs: number
   readonly udpTimeoutMs: number
 }
 
 /** Values as text, by option; a list option has one entry per item, any other has its last one in force. */
 export type GivenValues = Readonly<Partial<Record<OptionKey, readonly string[]>>>
 
-/** A configuration file, parsed but not looked at. */
-export interface ConfigurationFile {
-  /** The file as the user named it. */
-  readonly place: string
-  readonly value: unknown
-  /** The line of each top-level key. */
-  readonly lines: ReadonlyMap<string, number>
-}
-
 /** Where options come from, strongest first. */
 export interface ConfigurationInputs {
   readonly flags?: GivenValues
+  /** Flags of kube-proxy that are not ours. */
+  readonly kubeProxyFlags?: KubeProxyFlags
   /** The environment; variables that are not options are passed over. */
   readonly variables?: Readonly<Record<string, string | undefined>>
   readonly file?: ConfigurationFile | undefined
@@ -71,21 +82,22 @@ export interface ConfigurationInputs {
   readonly command?: OptionCommand
 }
 
-/** One value on its way in: where it came from is what a problem names. */
-interface Given {
-  readonly place: string
-  readonly field: string
-  readonly items: readonly unknown[]
-}
-
 /** Reads the configuration from all inputs. Every bad value of every input is a problem, even where a stronger input
- *  overrides it; undefined when there was one. */
+ *  overrides it; undefined when there was one. Warnings are problems, too, but do not stand in the way. */
 export function parseConfiguration(inputs: ConfigurationInputs, problems: Problem[]): Configuration | undefined {
   const before = problems.length
-  const fileValues = inputs.file ? readFile(inputs.file, problems) : new Map<OptionKey, Given>()
+  const kubeProxy = readKubeProxyFlags(inputs.kubeProxyFlags ?? {}, problems)
+  const file = inputs.file ? readFile(inputs.file, problems) : NOTHING
 
   function read<Key extends OptionKey>(key: Key): readonly OptionValue<Key>[] {
-    const given = [flagOrNothing(inputs, key), variableOrNothing(inputs, key), fileValues.get(key)]
+    const given = [
+      flagOrNothing(inputs, key),
+      kubeProxy.values.get(key),
+      variableOrNothing(inputs, key),
+      file.values.get(key),
+      kubeProxy.fallbacks.get(key),
+      file.fallbacks.get(key),
+    ]
     const [strongest] = given.filter((input) => input !== undefined).map((input) => readItems(key, input, problems))
     const byDefault = { place: '', field: key, items: [defaultOf(key, inputs.command ?? 'run')] }
     return strongest ?? readItems(key, byDefault, problems)
@@ -102,22 +114,29 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     hostnameOverride: read('hostnameOverride').at(-1),
     nodeLabels: Object.fromEntries(read('nodeLabel')),
     nodeIps: unique(read('nodeIp')),
+    clusterCidrs: unique(read('clusterCidr')),
     nodeportAddresses: rangesOrPrimary(read('nodeportAddresses')),
     strictSourceRanges: required('strictSourceRanges'),
     serviceProxyName: read('serviceProxyName').at(-1),
     allowLoopbackEndpoints: required('allowLoopbackEndpoints'),
     serviceClusterIpRange: read('serviceClusterIpRange').at(-1),
     serviceNodePortRange: required('serviceNodePortRange'),
+    onlyWithoutIpvs: required('onlyWithoutIpvs'),
+    scheduler: required('scheduler'),
     logLevel: required('logLevel'),
     accessLog: read('accessLog').at(-1),
     metricsBindAddress: read('metricsBindAddress').at(-1),
     healthzBindAddress: read('healthzBindAddress').at(-1),
     shutdownDelayMs: required('shutdownDelay'),
     drainTimeoutMs: required('drainTimeout'),
+    idleTimeoutMs: required('idleTimeout'),
+    halfCloseTimeoutMs: required('halfCloseTimeout'),
     udpTimeoutMs: required('udpTimeout'),
   }
-  return problems.length > before ? undefined : configuration
+  return problems.slice(before).some(({ severity }) => severity === 'error') ? undefined : configuration
 }
+
+const NOTHING: KubeProxyInput = { values: new Map(), fallbacks: new Map() }
 
 function flagOrNothing(inputs: ConfigurationInputs, key: OptionKey): Given | undefined {
   const items = inputs.flags?.[key] ?? []
@@ -146,14 +165,14 @@ function readItems<Key extends OptionKey>(key: Key, given: Given, problems: Prob
     if (text?.trim() === '' && (list || option.default === '' || emptyMeansOff(key))) continue
     const value = text === undefined ? undefined : parseOptionValue<Key>(option, text)
     if (value === undefined) {
-      problems.push(problem(given.place, given.field, 'config-value', showValue(item), expectedValue(option)))
+      problems.push(configError(given.place, given.field, 'config-value', showValue(item), expectedValue(option)))
     } else {
       values.push(value)
     }
   }
   const { alone } = option
   if (alone !== undefined && values.length > 1 && values.some((value) => value === alone)) {
-    problems.push(problem(given.place, given.field, 'config-value', showValue(given.items), expectedValue(option)))
+    problems.push(configError(given.place, given.field, 'config-value', showValue(given.items), expectedValue(option)))
   }
   return values
 }
@@ -171,48 +190,37 @@ const API_VERSION = 'portald.io/v1alpha1'
 const KIND = 'Configuration'
 
 /** The options of a file by key; its head and its unknown keys are checked here. A key without a value is not given. */
-function readFile(file: ConfigurationFile, problems: Problem[]): Map<OptionKey, Given> {
-  const values = new Map<OptionKey, Given>()
-  const { value } = file
+function readFile(file: ConfigurationFile, problems: Problem[]): KubeProxyInput {
+  if (isKubeProxyFile(file)) return readKubeProxyFile(file, problems)
+  const { place, value } = file
   if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    problems.push(
-      problem(
-        file.place,
-        '',
-        'config-kind',
-        showValue(value),
-        `must be a mapping with kind: ${KIND} and apiVersion: ${API_VERSION}`,
-      ),
-    )
-    return values
+    const message = `must be a mapping with kind: ${KIND} and apiVersion: ${API_VERSION}`
+    problems.push(configError(place, '', 'config-kind', showValue(value), message))
+    return NOTHING
   }
-  const placeOf = (key: string) => [file.place, file.lines.get(key)].filter((part) => part !== undefined).join(':')
-  const head = value as { readonly kind?: unknown; readonly apiVersion?: unknown }
-  if (head.kind !== KIND) problems.push(problem(placeOf('kind'), 'kind', 'config-kind', showValue(head.kind), `must be ${KIND}`))
-  if (head.apiVersion !== API_VERSION) {
-    problems.push(
-      problem(placeOf('apiVersion'), 'apiVersion', 'config-kind', showValue(head.apiVersion), `must be ${API_VERSION}`),
-    )
+  const { kind } = value as { readonly kind?: unknown }
+  if (kind !== KIND) {
+    const message = `must be ${KIND}, or ${KUBE_PROXY_KIND} for a file of kube-proxy's`
+    problems.push(configError(placeOf(file, 'kind'), 'kind', 'config-kind', showValue(kind), message))
   }
+  problems.push(...checkApiVersion(file, API_VERSION))
+  const values = new Map<OptionKey, Given>()
   for (const [key, item] of Object.entries(value)) {
     if (key === 'kind' || key === 'apiVersion' || item === null) continue
     if (isFileKey(key)) {
-      values.set(key, { place: placeOf(key), field: key, items: [item] })
+      values.set(key, { place: placeOf(file, key), field: key, items: [item] })
     } else {
-      problems.push(problem(placeOf(key), key, 'config-key', '', `is not an option; the nearest is ${nearest(key, FILE_KEYS)}`))
+      const message = `is not an option; the nearest is ${nearest(key, FILE_KEYS)}`
+      problems.push(configError(placeOf(file, key), key, 'config-key', '', message))
     }
   }
-  return values
+  return { values, fallbacks: new Map() }
 }
 
 const FILE_KEYS: readonly string[] = OPTION_KEYS.filter((key) => key !== 'config')
 
 function isFileKey(key: string): key is OptionKey {
   return FILE_KEYS.includes(key)
-}
-
-function problem(place: string, field: string, code: string, value: string, message: string): Problem {
-  return { severity: 'error', code, place, object: '', field, value, message }
 }
 
 function rangesOrPrimary(values: readonly OptionValue<'nodeportAddresses'>[]): Configuration['nodeportAddresses'] {

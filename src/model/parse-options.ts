@@ -1,3 +1,6 @@
+import type { Configuration } from './config.ts'
+import type { SchedulerName, ServiceOptions } from './service.ts'
+
 /** What the process decides about how objects are read. */
 export interface ParseOptions {
   /** nodePorts outside of it get a warning; both ends belong to it. */
@@ -6,13 +9,33 @@ export interface ParseOptions {
   readonly allowLoopbackEndpoints: boolean
   /** The service-proxy-name of the Services that are ours; undefined: those without one. */
   readonly serviceProxyName?: string | undefined
-  /** `udpIdleMs` of Services that do not say. */
-  readonly udpIdleMs: number
+  /** What holds for Services that do not say. */
+  readonly defaults: ServiceDefaults
 }
 
-/** Kubernetes' node port range, and 60 s for UDP. */
+/** Of Services' own options, those that the process has a default for. */
+export interface ServiceDefaults extends Pick<ServiceOptions, 'idleMs' | 'halfCloseMs' | 'udpIdleMs'> {
+  readonly scheduler: SchedulerName
+}
+
+/** Kubernetes' node port range, and the timeouts that are documented. */
 export const DEFAULT_PARSE_OPTIONS: ParseOptions = {
   nodePortRange: [30_000, 32_767],
   allowLoopbackEndpoints: false,
-  udpIdleMs: 60_000,
+  defaults: { scheduler: 'rr', idleMs: 3_600_000, halfCloseMs: 60_000, udpIdleMs: 60_000 },
+}
+
+/** What a configuration says about how objects are read. */
+export function parseOptionsOf(config: Configuration): ParseOptions {
+  return {
+    nodePortRange: config.serviceNodePortRange,
+    allowLoopbackEndpoints: config.allowLoopbackEndpoints,
+    serviceProxyName: config.serviceProxyName,
+    defaults: {
+      scheduler: config.scheduler,
+      idleMs: config.idleTimeoutMs,
+      halfCloseMs: config.halfCloseTimeoutMs,
+      udpIdleMs: config.udpTimeoutMs,
+    },
+  }
 }

@@ -18,7 +18,7 @@ const KUBELET_PORT = 10_250
 /** A v1 Service in canonical form; undefined when something is wrong that it cannot be served with. */
 export function parseService(value: unknown, options: ParseOptions, findings: Findings): Service | undefined {
   // Before anything can end the reading, so that all that is wrong is said at once.
-  const annotated = parseAnnotations(annotationsOf(value), options.udpIdleMs, findings)
+  const annotated = parseAnnotations(annotationsOf(value), options.defaults, findings)
   const object = read(serviceSchema, value, findings)
   if (!object) return undefined
   const { metadata, spec, status } = object
@@ -40,7 +40,7 @@ export function parseService(value: unknown, options: ParseOptions, findings: Fi
     ingressIps: readIngressIps(spec, status, findings),
     wantsNodePorts: spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false),
     ports,
-    scheduler: 'rr',
+    scheduler: options.defaults.scheduler,
     affinityTimeoutMs: readAffinity(spec, findings),
     internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster',
     externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster',

@@ -1,6 +1,8 @@
 /** Every event a log line can carry, with what it tells; `docs/logs.md` lists the same. Components add theirs here. */
 export const LOG_EVENTS = {
   'proxy.starting': 'the process began, with its version and what it was asked to do',
+  'option.problem': 'something that the options ask for is not done; everything else is',
+  'ipvs.looked': 'with `--only-without-ipvs`: whether IPVS works here, and so whether Services are served',
   'proxy.ready': 'every source has loaded once and every listener was tried',
   'proxy.draining': 'nothing new is accepted; running sessions go on until the deadline',
   'proxy.drained': 'the last session ended by itself',

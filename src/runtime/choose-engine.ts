@@ -14,6 +14,11 @@ import { createSharedState, type SharedState } from '../model/shared-layout.ts'
 const RESERVED_DESCRIPTORS = 200
 const WORKER_URL = new URL(import.meta.url.endsWith('.ts') ? './native-worker.ts' : './native-worker.js', import.meta.url)
 
+/** How many of `limit` descriptors sessions may hold. */
+export function descriptorsForSessions(limit: number): number {
+  return Math.max(limit - RESERVED_DESCRIPTORS, RESERVED_DESCRIPTORS)
+}
+
 /** Which engine runs the sessions, why that one, and in how many threads: so many rows the shared state needs. */
 export interface EnginePlan {
   readonly name: 'node' | 'native'
@@ -59,7 +64,7 @@ export function prepareEngine(
 ): PreparedEngine {
   const plan = planEngine(wanted, workers)
   const shared = createSharedState({ rows: plan.workers })
-  const descriptors = Math.max(descriptorLimit() - RESERVED_DESCRIPTORS, RESERVED_DESCRIPTORS)
+  const descriptors = descriptorsForSessions(descriptorLimit())
   let tellDeath = (_row: number, _reason: string): void => {}
   let tellFault = tellDeath
   const engine = plan.libc

@@ -1,4 +1,4 @@
-import { networkInterfaces } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import { defaultRouteInterface, readRouteTables } from '../lib/default-route.ts'
 import { cidrContains, isLinkLocal, isLoopback, parseIp } from '../model/address.ts'
 import type { Configuration } from '../model/config.ts'
@@ -7,7 +7,7 @@ import { type Cidr, familyOf, hostRange, type Ip } from '../model/keys.ts'
 import type { NodeContext } from '../model/snapshot.ts'
 import { sameNode } from '../snapshot/node-object.ts'
 
-export interface NodeContextOptions extends Pick<Configuration, 'nodeLabels' | 'nodeIps' | 'nodeportAddresses'> {
+export interface NodeContextOptions extends Pick<Configuration, 'nodeLabels' | 'nodeIps' | 'clusterCidrs' | 'nodeportAddresses'> {
   readonly name: string
 }
 
@@ -50,6 +50,11 @@ function firstOfEachFamily(ips: readonly Ip[]): readonly Ip[] {
   return ips.filter((ip, n) => ips.findIndex((other) => familyOf(other) === familyOf(ip)) === n)
 }
 
+/** The name of this node: names of nodes are lower case, and host names need not be. */
+export function nodeNameOf({ hostnameOverride }: { readonly hostnameOverride: string | undefined }): string {
+  return (hostnameOverride ?? hostname()).trim().toLowerCase()
+}
+
 const LOOPBACK = ['127.0.0.0/8', '::1/128'] as readonly string[] as readonly Cidr[]
 
 /** Where this process runs, read from the machine now. The same reference as `previous` when nothing changed. Link-local
@@ -61,14 +66,14 @@ export function readNodeContext(options: NodeContextOptions, previous?: NodeCont
   const given = nodeIps.length > 0
   const own = [...found, ...nodeIps].filter((ip) => !isLoopback(ip))
   const all = given ? nodeIps : found.filter((ip) => !isLinkLocal(ip))
-  const primary = given ? firstOfEachFamily(nodeIps) : primaryAddresses(onInterfaces)
+  const primary = () => (given ? firstOfEachFamily(nodeIps) : primaryAddresses(onInterfaces))
   const node: NodeContext = {
     name: options.name,
     labels: options.nodeLabels,
     addresses: given ? nodeIps : own,
-    nodePortAddresses: wanted === PRIMARY ? primary : all.filter((ip) => allowed(ip, wanted)),
+    nodePortAddresses: wanted === PRIMARY ? primary() : all.filter((ip) => allowed(ip, wanted)),
     followsNodeObject: wanted === PRIMARY && !given,
-    clients: [...LOOPBACK, ...new Set(own.map(hostRange))],
+    clients: [...LOOPBACK, ...new Set([...options.clusterCidrs, ...own.map(hostRange)])],
   }
   return previous && sameNode(previous, node) ? previous : node
 }

@@ -3,6 +3,7 @@ import { type Random, systemRandom } from '../lib/random.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
 import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
+import { parseOptionsOf } from '../model/parse-options.ts'
 import type { Problem } from '../model/problem.ts'
 import type { SessionRecord } from '../model/session.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
@@ -102,12 +103,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   })
   const controlPlane = new ControlPlane({
     sources: options.sources,
-    parse: {
-      nodePortRange: config.serviceNodePortRange,
-      allowLoopbackEndpoints: config.allowLoopbackEndpoints,
-      serviceProxyName: config.serviceProxyName,
-      udpIdleMs: config.udpTimeoutMs,
-    },
+    parse: parseOptionsOf(config),
     compile: {
       clusterIpRange: config.serviceClusterIpRange,
       nodePortRange: config.serviceNodePortRange,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { parseArguments } from '../../src/cli/args.ts'
 import { configOption, flagOf, OPTION_KEYS } from '../../src/model/config-table.ts'
+import { KUBE_PROXY_FLAGS } from '../../src/model/kube-proxy-config.ts'
 
 function said(...argv: string[]) {
   const invocation = parseArguments(argv)
@@ -10,9 +11,13 @@ function said(...argv: string[]) {
 
 describe('command line', () => {
   it('means run when flags come without a command, or nothing comes at all', () => {
-    expect(parseArguments(['--file', 'a.yaml'])).toEqual({ command: 'run', flags: { file: ['a.yaml'] } })
-    expect(parseArguments(['run', '--file', 'a.yaml'])).toEqual({ command: 'run', flags: { file: ['a.yaml'] } })
-    expect(parseArguments([])).toEqual({ command: 'run', flags: {} })
+    expect(parseArguments(['--file', 'a.yaml'])).toEqual({ command: 'run', flags: { file: ['a.yaml'] }, kubeProxyFlags: {} })
+    expect(parseArguments(['run', '--file', 'a.yaml'])).toEqual({
+      command: 'run',
+      flags: { file: ['a.yaml'] },
+      kubeProxyFlags: {},
+    })
+    expect(parseArguments([])).toEqual({ command: 'run', flags: {}, kubeProxyFlags: {} })
   })
 
   it('piles up repeated flags as they were written', () => {
@@ -61,8 +66,50 @@ describe('command line', () => {
     for (const word of ['version', '--version', '-V']) expect(parseArguments([word])).toEqual({ command: 'version' })
   })
 
+  it('reads doctor with its switches', () => {
+    expect(parseArguments(['doctor'])).toEqual({ command: 'doctor', json: false, ipvs: false, flags: {} })
+    expect(parseArguments(['doctor', '--ipvs', '--json', '--file', 'a'])).toEqual({
+      command: 'doctor',
+      json: true,
+      ipvs: true,
+      flags: { file: ['a'] },
+    })
+  })
+
+  it('takes the flags of kube-proxy as Go does', () => {
+    const argv = ['--masquerade-all', '--profiling=false', '--kube-api-burst', '5', '--log_dir=/a_b', '-v=4', '--v', '5', '-v6']
+    expect(parseArguments([...argv, '--metrics_bind_address=', '--kubeconfig='])).toEqual({
+      command: 'run',
+      flags: { metricsBindAddress: [''] },
+      kubeProxyFlags: {
+        'masquerade-all': ['true'],
+        profiling: ['false'],
+        'kube-api-burst': ['5'],
+        'log-dir': ['/a_b'],
+        v: ['4', '5', '6'],
+        kubeconfig: [''],
+      },
+    })
+  })
+
+  it('takes every flag of kube-proxy’s, without showing those that are not ours', () => {
+    const help = said('run', '--help').out
+    for (const { flag, rule } of KUBE_PROXY_FLAGS) {
+      const value = rule?.kind === 'boolean' ? 'false' : 'x'
+      expect(parseArguments([`--${flag}=${value}`]), flag).toMatchObject({ kubeProxyFlags: { [flag]: [value] } })
+      expect(help).not.toContain(`--${flag} `)
+    }
+    expect(said('forward', 'a', 'b', '--masquerade-all').err).toContain("unknown option '--masquerade-all'")
+  })
+
+  it('knows what cleanup and init-only ask for', () => {
+    expect(parseArguments(['--cleanup'])).toEqual({ command: 'cleanup' })
+    expect(parseArguments(['--cleanup=false', '--init-only=false'])).toMatchObject({ command: 'run' })
+    expect(said('--init-only')).toMatchObject({ exitCode: 0, out: expect.stringContaining('nothing to set up') })
+  })
+
   it('offers exactly the flags that the table gives each command', () => {
-    for (const command of ['run', 'forward', 'check'] as const) {
+    for (const command of ['run', 'forward', 'check', 'doctor'] as const) {
       const help = said(command, '--help').out
       for (const key of OPTION_KEYS) {
         const offered = new RegExp(`^ +--${flagOf(key)}(?: |$)`, 'm').test(help)
@@ -78,6 +125,7 @@ describe('command line', () => {
       ['run', '-h'],
       ['forward', '--help'],
       ['check', '--help'],
+      ['doctor', '--help'],
       ['version', '--help'],
     ]) {
       const { out, err, exitCode } = said(...argv)

@@ -69,6 +69,27 @@ describe('configuration file', () => {
     expect(lines).toEqual([expect.stringContaining(message)])
   })
 
+  it('of kube-proxy is told by its kind, with lines of nested fields', async () => {
+    const text = [
+      'kind: KubeProxyConfiguration',
+      'apiVersion: kubeproxy.config.k8s.io/v1alpha1',
+      'ipvs:',
+      '  excludeCIDRs:',
+      '    - 10.0.0.0/8',
+      '  udpTimeout: 7s',
+      '  strictARP: true',
+      'logging: { options: { json: {',
+      '  splitStream: true } } }',
+    ].join('\n')
+    const { configuration, lines } = await read(text)
+    expect(configuration?.udpTimeoutMs).toBe(7000)
+    expect(lines).toEqual([
+      expect.stringContaining('portald.yaml:4: warning: ipvs.excludeCIDRs: ["10.0.0.0/8"]: has no meaning here'),
+      expect.stringContaining('portald.yaml:7: warning: ipvs.strictARP: true: has no meaning here'),
+      expect.stringContaining('portald.yaml:9: warning: logging.options.json.splitStream: true: has no meaning here'),
+    ])
+  })
+
   it('that is not there is one clear line', async () => {
     const problems: Problem[] = []
     await readConfiguration({ command: 'run', flags: { config: ['/nowhere.yaml'] }, variables: {} }, problems)

@@ -4,24 +4,10 @@ import { describe, expect, it } from 'vitest'
 import { runCommand, startCommand } from '../support/command.ts'
 import { eventually } from '../support/eventually.ts'
 import { askName, connectNamed, openNamedServer } from '../support/named-servers.ts'
+import { listObjects } from '../support/one-service.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 const OFF = ['--metrics-bind-address', '', '--healthz-bind-address', '']
-
-function objects(ip: string, ports: readonly number[]): string {
-  const items = [
-    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' }, spec: { clusterIP: ip, ports: [{ port: 8080 }] } },
-    ...ports.map((port) => ({
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name: `web-${port}`, labels: { 'kubernetes.io/service-name': 'web' } },
-      addressType: 'IPv4',
-      ports: [{ port }],
-      endpoints: [{ addresses: ['127.0.0.1'] }],
-    })),
-  ]
-  return JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
-}
 
 describe('run', () => {
   it('serves a file, follows it, and ends with 0 at SIGTERM', async () => {
@@ -29,11 +15,11 @@ describe('run', () => {
     await using a = await openNamedServer('a')
     await using b = await openNamedServer('b')
     const path = join(folder.path, 'services.json')
-    writeFileSync(path, objects('127.62.0.1', [a.port]))
+    writeFileSync(path, listObjects('127.62.0.1', [a.port]))
     await using command = startCommand(['--file', path, '--allow-loopback-endpoints', ...OFF])
     await command.event('proxy.ready')
     expect(await askName('127.62.0.1', 8080)).toBe('a')
-    writeFileSync(`${path}.new`, objects('127.62.0.1', [b.port]))
+    writeFileSync(`${path}.new`, listObjects('127.62.0.1', [b.port]))
     renameSync(`${path}.new`, path)
     await eventually(async () => expect(await askName('127.62.0.1', 8080)).toBe('b'))
     command.process.kill('SIGTERM')
@@ -49,7 +35,7 @@ describe('run', () => {
     await using _command = startCommand(['--file', path, '--allow-loopback-endpoints', ...healthz])
     const readyz = async () => (await fetch('http://127.62.0.2:10256/readyz')).status
     await eventually(async () => expect(await readyz()).toBe(503))
-    writeFileSync(path, objects('127.62.0.2', [a.port]))
+    writeFileSync(path, listObjects('127.62.0.2', [a.port]))
     await eventually(async () => expect(await readyz()).toBe(200))
     expect(await askName('127.62.0.2', 8080)).toBe('a')
   })
@@ -57,7 +43,7 @@ describe('run', () => {
   it('reads again at SIGHUP', async () => {
     using folder = makeTemporaryFolder()
     const path = join(folder.path, 'services.json')
-    writeFileSync(path, objects('127.62.0.3', []))
+    writeFileSync(path, listObjects('127.62.0.3', []))
     await using command = startCommand(['--file', path, ...OFF])
     await command.event('proxy.ready')
     command.process.kill('SIGHUP')
@@ -70,7 +56,7 @@ describe('run', () => {
     using folder = makeTemporaryFolder()
     await using a = await openNamedServer('a')
     const path = join(folder.path, 'services.json')
-    writeFileSync(path, objects('127.62.0.4', [a.port]))
+    writeFileSync(path, listObjects('127.62.0.4', [a.port]))
     await using command = startCommand(['--file', path, '--allow-loopback-endpoints', ...OFF])
     await command.event('proxy.ready')
     const { socket } = await connectNamed('127.62.0.4', 8080)
@@ -87,7 +73,7 @@ describe('run', () => {
     using folder = makeTemporaryFolder()
     await using a = await openNamedServer('a')
     const path = join(folder.path, 'services.json')
-    writeFileSync(path, objects('127.62.0.5', [a.port]))
+    writeFileSync(path, listObjects('127.62.0.5', [a.port]))
     await using command = startCommand(['--file', path, '--allow-loopback-endpoints', '--drain-timeout', '100ms', ...OFF])
     await command.event('proxy.ready')
     const { socket } = await connectNamed('127.62.0.5', 8080)
@@ -101,7 +87,7 @@ describe('run', () => {
     using folder = makeTemporaryFolder()
     await using a = await openNamedServer('a')
     const path = join(folder.path, 'services.json')
-    writeFileSync(path, objects('127.62.0.6', [a.port]))
+    writeFileSync(path, listObjects('127.62.0.6', [a.port]))
     await using command = startCommand(['--file', path, '--allow-loopback-endpoints', ...OFF])
     await command.event('proxy.ready')
     const { socket } = await connectNamed('127.62.0.6', 8080)
@@ -117,7 +103,7 @@ describe('run', () => {
     using folder = makeTemporaryFolder()
     await using a = await openNamedServer('a')
     const path = join(folder.path, 'services.json')
-    writeFileSync(path, objects('127.62.0.7', [a.port]))
+    writeFileSync(path, listObjects('127.62.0.7', [a.port]))
     const flags = ['--metrics-bind-address', '', '--healthz-bind-address', '127.62.0.7:10256', '--shutdown-delay', '1s']
     await using command = startCommand(['--file', path, '--allow-loopback-endpoints', ...flags])
     const readyz = async () => (await fetch('http://127.62.0.7:10256/readyz')).status
@@ -132,7 +118,7 @@ describe('run', () => {
   it('answers metrics and health checks on one address, and health checks on the other', async () => {
     using folder = makeTemporaryFolder()
     const path = join(folder.path, 'services.json')
-    writeFileSync(path, objects('127.62.0.9', []))
+    writeFileSync(path, listObjects('127.62.0.9', []))
     const flags = ['--metrics-bind-address', '127.62.0.9:10249', '--healthz-bind-address', '127.62.0.9:10256']
     await using command = startCommand(['--file', path, ...flags])
     await command.event('proxy.ready')
@@ -153,7 +139,7 @@ describe('run', () => {
     using folder = makeTemporaryFolder()
     await using a = await openNamedServer('a')
     const path = join(folder.path, 'services.json')
-    writeFileSync(path, objects('127.62.0.8', [a.port]))
+    writeFileSync(path, listObjects('127.62.0.8', [a.port]))
     await using command = startCommand(['--file', path, '--allow-loopback-endpoints', '--access-log', '-', ...OFF])
     await command.event('proxy.ready')
     await askName('127.62.0.8', 8080)
@@ -163,6 +149,47 @@ describe('run', () => {
     await command.exit
     const lines = command.out().trimEnd().split('\n')
     expect(lines.map((line) => JSON.parse(line).local)).toEqual(['127.62.0.8:8080', '127.62.0.8:8080'])
+  })
+})
+
+describe('run in place of kube-proxy', () => {
+  it('takes its file and its flags, says what means nothing here, and answers as its userspace mode', async () => {
+    using folder = makeTemporaryFolder()
+    await using a = await openNamedServer('a')
+    const path = join(folder.path, 'services.json')
+    const config = join(folder.path, 'config.conf')
+    writeFileSync(path, listObjects('127.62.2.1', [a.port]))
+    const head = 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\n'
+    const addresses = 'metricsBindAddress: 127.62.2.1\nhealthzBindAddress: 127.62.2.1:10256\n'
+    writeFileSync(config, `${head}${addresses}iptables:\n  masqueradeAll: true\nmode: ""\n`)
+    const flags = ['--hostname-override=Node-1', '--proxy-mode', 'userspace', '-v=2', '--cluster_cidr', '10.244.0.0/16']
+    await using command = startCommand(['--config', config, '--file', path, '--allow-loopback-endpoints', ...flags])
+    await command.event('proxy.ready')
+    expect(await askName('127.62.2.1', 8080)).toBe('a')
+    expect(command.events('proxy.starting')).toEqual([expect.objectContaining({ nodeName: 'node-1' })])
+    expect(command.events('option.problem').map(({ msg }) => msg)).toEqual([
+      expect.stringContaining(`${config}:6: warning: iptables.masqueradeAll: true: has no meaning here`),
+    ])
+    const proxyMode = async () => await (await fetch('http://127.62.2.1:10249/proxyMode')).text()
+    await eventually(async () => expect(await proxyMode()).toBe('userspace'))
+    expect((await fetch('http://127.62.2.1:10256/livez')).status).toBe(200)
+  })
+
+  it('does not start with a file that kube-proxy would refuse', async () => {
+    using folder = makeTemporaryFolder()
+    const config = join(folder.path, 'config.conf')
+    writeFileSync(config, 'apiVersion: kubeproxy.config.k8s.io/v1alpha1\nkind: KubeProxyConfiguration\nmode: fast\n')
+    const { code, err } = await runCommand(['--config', config, '--file', folder.path])
+    expect(code).toBe(2)
+    expect(err).toMatch(/config\.conf:3: error: mode: "fast": must be one of userspace, iptables, ipvs, nftables, kernelspace\n/)
+  })
+
+  it('cleans up, or has nothing to set up, and exits', async () => {
+    expect(await runCommand(['--cleanup'])).toMatchObject({ code: 0, err: '' })
+    expect(await runCommand(['--init-only=true', '--file', 'x'])).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('nothing to set up'),
+    })
   })
 })
 

@@ -2,30 +2,17 @@ import { describe, expect, it } from 'vitest'
 import { openProxy, ProxyError } from '../../src/library.ts'
 import { eventually } from '../support/eventually.ts'
 import { askName, connectNamed, openNamedServer } from '../support/named-servers.ts'
-
-function objects(ip: string, ports: readonly number[]): object[] {
-  return [
-    { apiVersion: 'v1', kind: 'Service', metadata: { name: 'web' }, spec: { clusterIP: ip, ports: [{ port: 8080 }] } },
-    ...ports.map((port) => ({
-      apiVersion: 'discovery.k8s.io/v1',
-      kind: 'EndpointSlice',
-      metadata: { name: `web-${port}`, labels: { 'kubernetes.io/service-name': 'web' } },
-      addressType: 'IPv4',
-      ports: [{ port }],
-      endpoints: [{ addresses: ['127.0.0.1'] }],
-    })),
-  ]
-}
+import { serviceObjects } from '../support/one-service.ts'
 
 describe('library', () => {
   it('serves objects and takes new ones without touching sessions that stay', async () => {
     await using a = await openNamedServer('a')
     await using b = await openNamedServer('b')
-    await using proxy = await openProxy({ objects: objects('127.63.0.1', [a.port]), allowLoopbackEndpoints: true })
+    await using proxy = await openProxy({ objects: serviceObjects('127.63.0.1', [a.port]), allowLoopbackEndpoints: true })
     await proxy.ready
     const { socket, name } = await connectNamed('127.63.0.1', 8080)
     expect(name).toBe('a')
-    proxy.update(objects('127.63.0.1', [a.port, b.port]))
+    proxy.update(serviceObjects('127.63.0.1', [a.port, b.port]))
     await eventually(async () => expect(await askName('127.63.0.1', 8080)).toBe('b'))
     socket.write('still here')
     expect(await new Promise((resolve) => socket.once('data', (bytes) => resolve(bytes.toString())))).toBe('still here')
@@ -33,7 +20,7 @@ describe('library', () => {
   })
 
   it('lists addresses and problems instead of throwing about objects', async () => {
-    await using proxy = await openProxy({ objects: [...objects('127.63.0.2', []), { kind: 'Service' }, 42] })
+    await using proxy = await openProxy({ objects: [...serviceObjects('127.63.0.2', []), { kind: 'Service' }, 42] })
     await proxy.ready
     expect(proxy.addresses()).toMatchObject([{ key: 'TCP/127.63.0.2:8080', kind: 'clusterIP', service: 'default/web' }])
     expect(proxy.problems().length).toBeGreaterThan(1)
@@ -41,7 +28,7 @@ describe('library', () => {
 
   it('drains: nothing new, and cuts what runs at the deadline', async () => {
     await using a = await openNamedServer('a')
-    await using proxy = await openProxy({ objects: objects('127.63.0.3', [a.port]), allowLoopbackEndpoints: true })
+    await using proxy = await openProxy({ objects: serviceObjects('127.63.0.3', [a.port]), allowLoopbackEndpoints: true })
     await proxy.ready
     const { socket } = await connectNamed('127.63.0.3', 8080)
     expect(await proxy.drain({ deadlineMs: 50 })).toEqual({ cut: 1 })
@@ -50,7 +37,7 @@ describe('library', () => {
   })
 
   it('releases its addresses when disposed, once or twice', async () => {
-    const options = { objects: objects('127.63.0.4', [1]), allowLoopbackEndpoints: true }
+    const options = { objects: serviceObjects('127.63.0.4', [1]), allowLoopbackEndpoints: true }
     const first = await openProxy(options)
     await first.ready
     await first[Symbol.asyncDispose]()

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parseDuration } from '../../src/lib/duration.ts'
 import { ANNOTATION_PREFIX, ANNOTATIONS, parseAnnotations } from '../../src/model/annotations.ts'
 import { Findings } from '../../src/model/findings.ts'
+import { DEFAULT_PARSE_OPTIONS, type ServiceDefaults } from '../../src/model/parse-options.ts'
 
 const DEFAULTS = {
   connectMs: [250, 500, 1000, 2000],
@@ -13,10 +14,14 @@ const DEFAULTS = {
   onEndpointRemoved: { do: 'keep' },
 }
 
-function read(annotations: Record<string, unknown>, udpIdleMs = 60_000) {
+function read(annotations: Record<string, unknown>, defaults: Partial<ServiceDefaults> = {}) {
   const findings = new Findings()
   const prefixed = Object.fromEntries(Object.entries(annotations).map(([name, value]) => [`portald.io/${name}`, value]))
-  return { options: parseAnnotations(prefixed, udpIdleMs, findings), findings: findings.list(), rejected: findings.rejected }
+  return {
+    options: parseAnnotations(prefixed, { ...DEFAULT_PARSE_OPTIONS.defaults, ...defaults }, findings),
+    findings: findings.list(),
+    rejected: findings.rejected,
+  }
 }
 
 describe('annotations', () => {
@@ -53,9 +58,11 @@ describe('annotations', () => {
     expect(read({ 'connect-timeout': '1s,2s', attempts: '1' }).options.connectMs).toEqual([1000])
   })
 
-  it('take the process’s UDP timeout where a Service does not say', () => {
-    expect(read({}, 5000).options.udpIdleMs).toBe(5000)
-    expect(read({ 'udp-timeout': '7s' }, 5000).options.udpIdleMs).toBe(7000)
+  it('take the process’s timeouts where a Service does not say', () => {
+    const defaults = { idleMs: 1000, halfCloseMs: 2000, udpIdleMs: 3000 }
+    expect(read({}, defaults).options).toEqual({ ...DEFAULTS, ...defaults })
+    const said = read({ 'udp-timeout': '7s', 'idle-timeout': '8s', 'half-close-timeout': '9s' }, defaults).options
+    expect(said).toEqual({ ...DEFAULTS, idleMs: 8000, halfCloseMs: 9000, udpIdleMs: 7000 })
   })
 
   it.each([
@@ -118,7 +125,11 @@ describe('annotations', () => {
 
   it('of others are not looked at', () => {
     const findings = new Findings()
-    parseAnnotations({ 'kubectl.kubernetes.io/x': 5, 'portald.iox/attempts': 'x', attempts: 'x' }, 60_000, findings)
+    parseAnnotations(
+      { 'kubectl.kubernetes.io/x': 5, 'portald.iox/attempts': 'x', attempts: 'x' },
+      DEFAULT_PARSE_OPTIONS.defaults,
+      findings,
+    )
     expect(findings.list()).toEqual([])
   })
 
@@ -127,7 +138,7 @@ describe('annotations', () => {
     const texts = fc.oneof(fc.anything(), fc.stringMatching(/^[0-9a-z=.,]{0,12}$/))
     fc.assert(
       fc.property(fc.dictionary(names, texts), (annotations) => {
-        const options = parseAnnotations(annotations, 60_000, new Findings())
+        const options = parseAnnotations(annotations, DEFAULT_PARSE_OPTIONS.defaults, new Findings())
         expect(options.connectMs.length).toBeGreaterThan(0)
         for (const ms of [...options.connectMs, options.idleMs, options.halfCloseMs, options.udpIdleMs])
           expect(ms).toBeGreaterThanOrEqual(1)

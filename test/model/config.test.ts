@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { type ConfigurationFile, type ConfigurationInputs, parseConfiguration } from '../../src/model/config.ts'
+import { type ConfigurationInputs, parseConfiguration } from '../../src/model/config.ts'
+import type { ConfigurationFile } from '../../src/model/config-given.ts'
 import { CONFIG_OPTIONS, configOption, flagOf, OPTION_KEYS, variableOf } from '../../src/model/config-table.ts'
 import { parseOptionValue } from '../../src/model/config-value.ts'
 import { type Problem, showProblem } from '../../src/model/problem.ts'
@@ -46,18 +47,23 @@ describe('configuration', () => {
         hostnameOverride: undefined,
         nodeLabels: {},
         nodeIps: [],
+        clusterCidrs: [],
         nodeportAddresses: [],
         strictSourceRanges: false,
         serviceProxyName: undefined,
         allowLoopbackEndpoints: false,
         serviceClusterIpRange: undefined,
         serviceNodePortRange: [30000, 32767],
+        onlyWithoutIpvs: false,
+        scheduler: 'rr',
         logLevel: 'info',
         accessLog: undefined,
         metricsBindAddress: { ip: '127.0.0.1', port: 10249 },
         healthzBindAddress: { ip: '0.0.0.0', port: 10256 },
         shutdownDelayMs: 0,
         drainTimeoutMs: 30_000,
+        idleTimeoutMs: 3_600_000,
+        halfCloseTimeoutMs: 60_000,
         udpTimeoutMs: 60_000,
       },
       lines: [],
@@ -112,6 +118,14 @@ describe('configuration', () => {
     expect(parse({ flags: { drainTimeout: ['1h30m'] } }).configuration?.drainTimeoutMs).toBe(5_400_000)
     expect(parse({ flags: { drainTimeout: ['250ms'] } }).configuration?.drainTimeoutMs).toBe(250)
     expect(parse({ file: file({ drainTimeout: 5 }) }).configuration?.drainTimeoutMs).toBe(5000)
+  })
+
+  it('completes an address without a port with the port of the default', () => {
+    const flags = { metricsBindAddress: ['192.0.2.1'], healthzBindAddress: ['::1'] }
+    expect(parse({ flags }).configuration).toMatchObject({
+      metricsBindAddress: { ip: '192.0.2.1', port: 10249 },
+      healthzBindAddress: { ip: '::1', port: 10256 },
+    })
   })
 
   it('switches addresses off with an empty value from anywhere', () => {
@@ -192,7 +206,7 @@ describe('configuration', () => {
   it('wants kind and apiVersion in a file', () => {
     const lines = new Map([['kind', 2]])
     expect(parse({ file: { place: 'p.yaml', value: { kind: 'Service' }, lines } }).lines).toEqual([
-      'p.yaml:2: error: kind: "Service": must be Configuration',
+      'p.yaml:2: error: kind: "Service": must be Configuration, or KubeProxyConfiguration for a file of kube-proxy\'s',
       'p.yaml: error: apiVersion: must be portald.io/v1alpha1',
     ])
     expect(parse({ file: { place: 'p.yaml', value: [1], lines } }).lines).toEqual([

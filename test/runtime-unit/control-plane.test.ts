@@ -84,7 +84,7 @@ function createWorld(sourceNames: readonly string[] = ['a'], { clusterIpRange = 
       clusterIpRange: clusterIpRange === undefined ? undefined : (parseCidr(clusterIpRange) as Cidr),
       nodePortRange: [30_000, 32_767],
     },
-    node: { name: 'node-1', nodeLabels: {}, nodeIps, nodeportAddresses: [] },
+    node: { name: 'node-1', nodeLabels: {}, nodeIps, nodeportAddresses: [], clusterCidrs: [] },
     clock,
     logger,
     async apply(snapshot) {

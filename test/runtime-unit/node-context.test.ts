@@ -1,14 +1,19 @@
-import { networkInterfaces } from 'node:os'
+import { hostname, networkInterfaces } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import { isLinkLocal, isLoopback } from '../../src/model/address.ts'
 import { type Cidr, familyOf, type Ip } from '../../src/model/keys.ts'
-import { readNodeContext } from '../../src/runtime/node-context.ts'
+import { nodeNameOf, readNodeContext } from '../../src/runtime/node-context.ts'
 
 const name = 'node-1'
 
 function addresses(nodeIps: string[], nodeportAddresses: string[] = []): readonly string[] {
-  return readNodeContext({ name, nodeLabels: {}, nodeIps: nodeIps as Ip[], nodeportAddresses: nodeportAddresses as Cidr[] })
-    .nodePortAddresses
+  return readNodeContext({
+    name,
+    nodeLabels: {},
+    nodeIps: nodeIps as Ip[],
+    nodeportAddresses: nodeportAddresses as Cidr[],
+    clusterCidrs: [],
+  }).nodePortAddresses
 }
 
 describe('node context', () => {
@@ -34,7 +39,7 @@ describe('node context', () => {
 
   it('has a primary address of each family: the first one given, else one that is not loopback', () => {
     const primary = (nodeIps: string[]) =>
-      readNodeContext({ name, nodeLabels: {}, nodeIps: nodeIps as Ip[], nodeportAddresses: 'primary' })
+      readNodeContext({ name, nodeLabels: {}, nodeIps: nodeIps as Ip[], nodeportAddresses: 'primary', clusterCidrs: [] })
     expect(primary(['192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2'])).toMatchObject({
       nodePortAddresses: ['192.0.2.1', '2001:db8::1'],
       followsNodeObject: false,
@@ -46,7 +51,7 @@ describe('node context', () => {
   })
 
   it('is the same reference as long as nothing changed', () => {
-    const options = { name, nodeLabels: {}, nodeIps: ['192.0.2.1'] as Ip[], nodeportAddresses: [] }
+    const options = { name, nodeLabels: {}, nodeIps: ['192.0.2.1'] as Ip[], nodeportAddresses: [], clusterCidrs: [] }
     const before = readNodeContext(options)
     expect(readNodeContext({ ...options }, before)).toBe(before)
     expect(readNodeContext({ ...options, nodeIps: ['192.0.2.2'] as Ip[] }, before)).not.toBe(before)
@@ -55,9 +60,28 @@ describe('node context', () => {
   })
 
   it('knows its own clients: loopback, every interface, and addresses that it was given', () => {
-    const { clients } = readNodeContext({ name, nodeLabels: {}, nodeIps: ['203.0.113.9' as Ip], nodeportAddresses: [] })
+    const { clients } = readNodeContext({
+      name,
+      nodeLabels: {},
+      nodeIps: ['203.0.113.9' as Ip],
+      nodeportAddresses: [],
+      clusterCidrs: [],
+    })
     expect(clients).toEqual(expect.arrayContaining(['127.0.0.0/8', '::1/128', '203.0.113.9/32']))
     const theirs = Object.values(networkInterfaces()).flatMap((list) => (list ?? []).map(({ address }) => address))
     for (const ip of theirs.filter((address) => /^(?!127)[\d.]+$/.test(address))) expect(clients).toContain(`${ip}/32`)
+  })
+
+  it('counts clients of the range of pods as on this node', () => {
+    const clusterCidrs = ['10.244.0.0/16', 'fd00:10:244::/56'] as Cidr[]
+    const { clients } = readNodeContext({ name, nodeLabels: {}, nodeIps: [], nodeportAddresses: [], clusterCidrs })
+    expect(clients).toEqual(expect.arrayContaining(['127.0.0.0/8', ...clusterCidrs]))
+  })
+})
+
+describe('name of the node', () => {
+  it('is lower case, as names of Node objects are', () => {
+    expect(nodeNameOf({ hostnameOverride: ' Node-1.Example ' })).toBe('node-1.example')
+    expect(nodeNameOf({ hostnameOverride: undefined })).toBe(hostname().toLowerCase())
   })
 })

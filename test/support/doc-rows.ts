@@ -1,5 +1,6 @@
 import { ANNOTATIONS } from '../../src/model/annotations.ts'
 import { configOption, flagOf, isList, OPTION_KEYS, variableOf } from '../../src/model/config-table.ts'
+import { KUBE_PROXY_SETTINGS } from '../../src/model/kube-proxy-table.ts'
 
 const code = (text: string) => (text === '' ? '' : `\`${text}\``)
 
@@ -29,4 +30,13 @@ export function annotationRows(): string[] {
   return ANNOTATIONS.map(({ name, fallback, right, about }) => {
     return docRow([code(name), code(fallback), right.replace(/^must be /, ''), about])
   })
+}
+
+/** The rows of `docs/kube-proxy.md`: fields first, then what is a flag only. */
+export function kubeProxyRows(): string[] {
+  const rows = KUBE_PROXY_SETTINGS.map(({ field, flag, default: fallback, fate, about }) => {
+    const flagShown = flag.length === 1 ? `-${flag}` : flag && `--${flag}`
+    return { field, row: docRow([code(field), code(flagShown), code(fallback), fate === 'used' ? about : `${fate}: ${about}`]) }
+  })
+  return [...rows.filter(({ field }) => field !== ''), ...rows.filter(({ field }) => field === '')].map(({ row }) => row)
 }

@@ -11,3 +11,8 @@ const SCHEDULERS: { readonly [Name in SchedulerName]?: Scheduler } = {
 export function schedulerNamed(name: SchedulerName): Scheduler {
   return SCHEDULERS[name] ?? roundRobin
 }
+
+/** Whether there is a scheduler of this name. */
+export function hasScheduler(name: SchedulerName): boolean {
+  return SCHEDULERS[name] !== undefined
+}
