@@ -15,6 +15,7 @@ export const LOG_EVENTS = {
   'object.resolved': 'a problem is gone',
   'object.note': 'something about an object worth knowing that needs no action',
   'address.assigned': 'a Service without an address or nodePort got one',
+  'node.state': 'the Node object of this node came, or says that it is about to go, or is gone',
   'node.addresses': 'the addresses that answer on nodePorts, at the start and when they change',
   'name.resolved': 'the addresses behind a name, at the start and when they change',
   'name.failed': 'a name has no address now; the last ones stay in use',

@@ -31,6 +31,8 @@ export interface ProxyOptions {
   readonly onSession?: (record: SessionRecord) => void
   /** Told when a change was seen. */
   readonly onQueued?: () => void
+  /** Told when everything seen so far begins to be put in force. */
+  readonly onStarted?: () => void
   /** Told when a change is in force, and how long that took. */
   readonly onApplied?: (durationMs: number) => void
 }
@@ -102,13 +104,18 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   const controlPlane = new ControlPlane({
     sources: options.sources,
     parse: parseOptionsOf(config),
-    compile: { clusterIpRange: config.serviceClusterIpRange, nodePortRange: config.serviceNodePortRange },
+    compile: {
+      clusterIpRange: config.serviceClusterIpRange,
+      nodePortRange: config.serviceNodePortRange,
+      strictSourceRanges: config.strictSourceRanges,
+    },
     node: { ...config, name: options.nodeName },
     clock,
     logger: logger.child({ component: 'objects' }),
     onQueued: options.onQueued ?? (() => {}),
     async apply(snapshot) {
       const startedMs = clock.now()
+      options.onStarted?.()
       const { open, swap, close } = await dataPlane.apply(snapshot)
       const durationMs = Math.round((clock.now() - startedMs) * 10) / 10
       options.onApplied?.(durationMs)
