@@ -36,6 +36,12 @@ export interface SessionPolicy {
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void
   /** Ends the session's lease, if it holds one, counts it and writes its record. */
   ended(session: SessionFacts): void
+  /** A connected session goes to another thread, with its lease. Returns the Service slot that it counts for, which the
+   *  other thread's policy must be told. */
+  released(listener: number): number
+  /** A connected session came from another thread, where it counted for this Service slot. It is ended once by `ended`,
+   *  here, as if it had begun here. */
+  adopted(listener: number, serviceSlot: number): void
   /** Counts a session that was turned away before it could ask, and writes its record. */
   refused(session: SessionFacts): void
   /** Whether new sessions of this client on this listener may still go to this endpoint. */

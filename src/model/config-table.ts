@@ -10,6 +10,7 @@ export type OptionKind =
   | 'ips'
   | 'cidr'
   | 'cidrs'
+  | 'node-addresses'
   | 'labels'
   | 'port-range'
 
@@ -27,6 +28,8 @@ export interface ValueRule {
   readonly most?: number
   /** The port of an `address` that names none. */
   readonly port?: number
+  /** An item that has to be the only one of its list. */
+  readonly alone?: string
 }
 
 /** One option of the process, whichever way it is given. */
@@ -109,11 +112,26 @@ export const CONFIG_OPTIONS = {
     help: 'Clients with an address in this range are pods and count as on this node, as for kube-proxy',
   },
   nodeportAddresses: {
-    kind: 'cidrs',
+    kind: 'node-addresses',
     argument: 'CIDR',
+    alone: 'primary',
     default: '',
     commands: VALIDITY,
-    help: 'Only addresses of this node in these ranges answer on nodePorts; all of them when empty',
+    help: 'Which addresses of this node answer on nodePorts: those in these ranges, or primary for its own one of each family; all of them when empty',
+  },
+  strictSourceRanges: {
+    kind: 'boolean',
+    argument: '',
+    default: 'false',
+    commands: ['run'],
+    help: 'loadBalancerSourceRanges also guard nodePorts and externalIPs, and close a family that has no range; Kubernetes does neither',
+  },
+  serviceProxyName: {
+    kind: 'text',
+    argument: 'NAME',
+    default: '',
+    commands: VALIDITY,
+    help: 'Serve only Services whose label service.kubernetes.io/service-proxy-name is this; only those without the label when empty',
   },
   allowLoopbackEndpoints: {
     kind: 'boolean',
@@ -269,5 +287,5 @@ export function variableOf(key: OptionKey): string {
 
 /** Whether an option takes several values: its flag repeats, and one value may hold several between commas. */
 export function isList(kind: OptionKind): boolean {
-  return kind === 'texts' || kind === 'ips' || kind === 'cidrs' || kind === 'labels'
+  return kind === 'texts' || kind === 'ips' || kind === 'cidrs' || kind === 'node-addresses' || kind === 'labels'
 }

@@ -56,7 +56,11 @@ const FIRST_BUCKET_CELL = FIRST_END_CELL + 32
 /** Cells a Service port has in each row. */
 const SERVICE_CELLS = FIRST_BUCKET_CELL + 16
 /** Cells an endpoint has in each row. */
-const ENDPOINT_CELLS = 8
+const ENDPOINT_CELLS = 16
+/** Sessions that a row took over from others, less those that it gave to others; by Service port and by endpoint. These two
+ *  cells are main's to write. */
+const SERVICE_MOVED_CELL = 15
+const ENDPOINT_MOVED_CELL = 8
 /** Rotation words a Service port has: IPv4 and IPv6, each for the cluster-wide and the local set of endpoints. */
 export const ROTATIONS = 4
 /** Words an endpoint has in common: consecutive failures, health, and two to spare. */
@@ -93,7 +97,8 @@ export interface LedgerViews {
   readonly rows: readonly LedgerRow[]
 }
 
-/** One thread's own counters: plain numbers, because only that thread writes them. */
+/** One thread's own counters: plain numbers, because only that thread writes them. Only their sum over all rows has a
+ *  meaning: a session that moved between threads began in one row and ends in another. */
 export interface LedgerRow {
   readonly services: Float64Array<SharedArrayBuffer>
   readonly endpoints: Float64Array<SharedArrayBuffer>
@@ -125,13 +130,40 @@ export function ledgerViews(shared: SharedState): LedgerViews {
   }
 }
 
-/** Forgets the sessions that a row counts as running: those of a thread that died. */
+/** Forgets the sessions of a thread that died. What moved to other threads goes on counting in its row, what came from
+ *  others stops counting. */
 export function clearActive(shared: SharedState, row: number): void {
   const { services, endpoints } = ledgerViews(shared).rows[row] as LedgerRow
   const serviceActive = serviceCell('active')
-  for (let slot = 0; slot < shared.serviceSlots; slot++) services[serviceBase(slot) + serviceActive] = 0
+  for (let slot = 0; slot < shared.serviceSlots; slot++) {
+    settle(services, serviceBase(slot) + serviceActive, serviceBase(slot) + SERVICE_MOVED_CELL)
+  }
   const endpointActive = endpointCell('active')
-  for (let slot = 0; slot < shared.endpointSlots; slot++) endpoints[endpointBase(slot) + endpointActive] = 0
+  for (let slot = 0; slot < shared.endpointSlots; slot++) {
+    settle(endpoints, endpointBase(slot) + endpointActive, endpointBase(slot) + ENDPOINT_MOVED_CELL)
+  }
+}
+
+function settle(cells: Float64Array<SharedArrayBuffer>, active: number, moved: number): void {
+  const left = 0 - (cells[moved] as number)
+  // Pages of slots that nobody uses stay unwritten.
+  if (cells[active] !== left) cells[active] = left
+}
+
+/** Notes that a running session belongs to another row from now on, so that it is known what a row has when its thread
+ *  dies. The counts of running sessions stay as they are, for their sum is to be right at every moment. Main only. */
+export function noteMove({ rows }: LedgerViews, from: number, to: number, serviceSlot: number, endpointSlot: number): void {
+  const service = serviceBase(serviceSlot) + SERVICE_MOVED_CELL
+  const endpoint = endpointBase(endpointSlot) + ENDPOINT_MOVED_CELL
+  const [giver, taker] = [rows[from] as LedgerRow, rows[to] as LedgerRow]
+  add(giver.services, service, -1)
+  add(giver.endpoints, endpoint, -1)
+  add(taker.services, service, 1)
+  add(taker.endpoints, endpoint, 1)
+}
+
+function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: number): void {
+  cells[cell] = (cells[cell] as number) + amount
 }
 
 /** Bytes of an affinity entry: see `affinity/affinity-table.ts`. */

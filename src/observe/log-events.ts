@@ -15,6 +15,7 @@ export const LOG_EVENTS = {
   'object.resolved': 'a problem is gone',
   'object.note': 'something about an object worth knowing that needs no action',
   'address.assigned': 'a Service without an address or nodePort got one',
+  'node.state': 'the Node object of this node came, or says that it is about to go, or is gone',
   'node.addresses': 'the addresses that answer on nodePorts, at the start and when they change',
   'vip.mode': 'what is done about addresses of Services that the machine lacks, and why that',
   'vip.changed': 'addresses of Services were made local or given up, with how many',

@@ -118,6 +118,11 @@ export const METRICS = {
     labels: [],
   },
   kubeproxy_sync_proxy_rules_service_changes_total: { type: 'counter', help: 'Service changes seen.', labels: [] },
+  kubeproxy_sync_proxy_rules_no_local_endpoints_total: {
+    type: 'gauge',
+    help: 'Service ports whose policy is Local and that have endpoints, but none on this node.',
+    labels: ['ip_family', 'traffic_policy'],
+  },
   kubeproxy_proxy_healthz_total: { type: 'counter', help: 'Answers of /healthz.', labels: ['code'] },
   kubeproxy_proxy_livez_total: { type: 'counter', help: 'Answers of /livez.', labels: ['code'] },
 } as const satisfies Record<string, MetricDefinition>

@@ -128,11 +128,22 @@ export class ControlPlane implements AsyncDisposable {
     const problems = [...merged.problems, ...next.problems, ...(inspect?.(next) ?? [])]
     this.#problemLog.update(problems, objects.notes)
     this.#sayAssigned(next, logger)
+    const { nodePortAddresses: addresses } = next.node
+    if (addresses.join() !== this.#snapshot?.node.nodePortAddresses.join())
+      logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses })
+    this.#sayNodeState(next, logger)
     await apply({ ...next, problems })
     this.#snapshot = next
     if (!merged.synced || this.#synced) return
     this.#synced = true
     this.#becomeReady()
+  }
+
+  #sayNodeState({ nodeState: state, node }: Snapshot, logger: Logger): void {
+    if (state === (this.#snapshot?.nodeState ?? 'unknown')) return
+    const fields = { key: node.name, state }
+    if (state === 'leaving') logger.warn('node.state', 'its Node object is about to go, or is gone: /healthz says no', fields)
+    else logger.info('node.state', 'its Node object says that it stays', fields)
   }
 
   #sayAssigned(next: Snapshot, logger: Logger): void {
@@ -163,9 +174,6 @@ export class ControlPlane implements AsyncDisposable {
   #readNode(): void {
     const node = readNodeContext(this.#options.node, this.#node)
     if (node === this.#node) return
-    const { nodePortAddresses: addresses } = node
-    if (addresses.join() !== this.#node.nodePortAddresses.join())
-      this.#options.logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses })
     this.#node = node
     this.#options.onNode?.()
     this.#runner.request()

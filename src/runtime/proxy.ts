@@ -33,6 +33,8 @@ export interface ProxyOptions {
   readonly onSession?: (record: SessionRecord) => void
   /** Told when a change was seen. */
   readonly onQueued?: () => void
+  /** Told when everything seen so far begins to be put in force. */
+  readonly onStarted?: () => void
   /** Told when a change is in force, and how long that took. */
   readonly onApplied?: (durationMs: number) => void
 }
@@ -113,6 +115,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     compile: {
       clusterIpRange: config.serviceClusterIpRange,
       nodePortRange: config.serviceNodePortRange,
+      strictSourceRanges: config.strictSourceRanges,
       transparentSource: engine.can.has('transparent-source'),
     },
     node,
@@ -123,6 +126,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     onQueued: options.onQueued ?? (() => {}),
     async apply(snapshot) {
       const startedMs = clock.now()
+      options.onStarted?.()
       const { open, swap, close } = await dataPlane.apply(snapshot)
       const durationMs = Math.round((clock.now() - startedMs) * 10) / 10
       options.onApplied?.(durationMs)

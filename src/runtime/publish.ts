@@ -2,7 +2,7 @@ import type { Ledger } from '../balancer/ledger.ts'
 import { continueRotation } from '../balancer/rotation.ts'
 import type { PublishedRoute, RouteEndpoint } from '../model/delta.ts'
 import type { Endpoint } from '../model/endpoint.ts'
-import { type Cidr, type EndpointKey, familyOf, type Ip, type ServicePortKey } from '../model/keys.ts'
+import { type EndpointKey, familyOf, type ServicePortKey } from '../model/keys.ts'
 import type { TrafficPolicy } from '../model/service.ts'
 import { ROTATIONS } from '../model/shared-layout.ts'
 import type { CompiledService, Route } from '../model/snapshot.ts'
@@ -10,11 +10,6 @@ import type { CompiledService, Route } from '../model/snapshot.ts'
 /** Which of a Service slot's rotation words belongs to the endpoints of this family and policy. */
 function rotationOf(serviceSlot: number, family: 4 | 6, policy: TrafficPolicy): number {
   return serviceSlot * ROTATIONS + (policy === 'Local' ? 2 : 0) + (family === 6 ? 1 : 0)
-}
-
-/** Ranges of one family: a Service that names none of a family leaves it open, as Kubernetes does. */
-function rangesOf(ranges: readonly Cidr[], family: 4 | 6): readonly Cidr[] {
-  return ranges.filter((range) => familyOf(range.split('/')[0] as Ip) === family)
 }
 
 /** Turns routes into what engines are given: endpoints become slots of the ledger. Keeps what was published last, so
@@ -76,7 +71,7 @@ export class Publisher {
       protocol: port.protocol,
       scheduler: service.scheduler,
       affinityTimeoutMs: service.affinityTimeoutMs,
-      sourceRanges: route.kind === 'loadBalancer' ? rangesOf(service.sourceRanges, family) : [],
+      sourceRanges: route.sourceRanges,
       connectMs: service.options.connectMs,
       transparent: this.#transparentSource && service.options.sourceAddress === 'transparent',
       idleMs: service.options.idleMs,

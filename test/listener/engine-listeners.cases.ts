@@ -1,13 +1,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import type { Ip, Port } from '../../src/model/keys.ts'
 import { eventually } from '../support/eventually.ts'
+import { hasIpv6 } from '../support/ipv6.ts'
 import { knock } from '../support/tcp-client.ts'
 import type { Cases } from './engine.cases.ts'
-
-const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
 
 /** Opening, parking, closing and draining addresses, and changing routes under sessions that run. */
 export function listenerCases({ open, itCan }: Cases): void {

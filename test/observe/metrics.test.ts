@@ -40,6 +40,7 @@ function reading(more: Partial<MetricsReading> = {}): MetricsReading {
     vips: 0,
     recordsDropped: 0,
     accessLogDropped: 0,
+    noLocalEndpoints: { internal: { IPv4: 0, IPv6: 0 }, external: { IPv4: 0, IPv6: 0 } },
     changes: { services: { total: 0, pending: 0 }, endpoints: { total: 0, pending: 0 } },
     ...more,
   }

@@ -22,11 +22,11 @@ export class UdpClient implements AsyncDisposable {
     socket.on('error', (error: NodeJS.ErrnoException) => this.errors.push(error.code ?? ''))
   }
 
-  /** Sends from an address of its own if told. */
+  /** On a free port, of the address `from` if given. */
   static async open(to: SocketAddress, from?: string): Promise<UdpClient> {
     const socket = createSocket({ type: to.ip.includes(':') ? 'udp6' : 'udp4', recvBufferSize: 4 * 2 ** 20 })
     if (from !== undefined) {
-      socket.bind(0, from)
+      socket.bind({ address: from })
       await once(socket, 'listening')
     }
     socket.connect(to.port, to.ip)

@@ -11,6 +11,7 @@ import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import { bindFailure } from '../bind-failure.ts'
 import type { Capability, Engine, ListenerSpec, ListenerStatus, SessionFilter, SessionPolicy } from '../listener.ts'
+import { SessionMover } from './session-mover.ts'
 import { WorkerCrew } from './worker-crew.ts'
 import type { WorkerHandle } from './worker-handle.ts'
 
@@ -52,10 +53,13 @@ interface Opened {
 
 /** Opens the fast engine: epoll loops in worker threads. This side opens and owns every listening descriptor. Linux only.
  *  @throws ProxyError E_ENGINE when the system has no memory or descriptors for it. */
-export function openNativeEngine(options: NativeEngineOptions): Engine {
+export function openNativeEngine(options: NativeEngineOptions): NativeEngine {
   return new NativeEngine(options)
 }
 
+export type { NativeEngine }
+
+/** What every engine does; and it moves sessions between its workers. */
 class NativeEngine implements Engine {
   readonly name = 'native'
   readonly protocols = new Set(['TCP', 'UDP'] as const)
@@ -64,6 +68,7 @@ class NativeEngine implements Engine {
   readonly #arena: Arena
   readonly #sockets: Sockets
   readonly #crew: WorkerCrew
+  readonly #mover: SessionMover
   readonly #listeners = new Map<number, Opened>()
   /** Every route in force: what a worker that takes another's place is told. */
   readonly #routes = new Map<number, PublishedRoute>()
@@ -97,6 +102,7 @@ class NativeEngine implements Engine {
       this.#freeMemory()
       throw error
     }
+    this.#mover = new SessionMover(this.#crew, shared)
     // Node cannot end a thread that sits in a foreign call: whatever ends the process wakes the workers first.
     process.on('exit', this.#onExit)
   }
@@ -135,7 +141,9 @@ class NativeEngine implements Engine {
     this.#draining = true
     await this.#crew.ask({ do: 'drain' })
     for (const opened of this.#listeners.values()) if (opened.spec.protocol === 'TCP') this.#closeAll(opened)
-    await this.#crew.ask({ do: 'empty' })
+    // A worker may be given sessions when it has none of its own any more.
+    do await this.#crew.ask({ do: 'empty' })
+    while (this.sessions() > 0)
     for (const [id, opened] of this.#listeners) {
       if (opened.listening) await this.#takeBack(opened, 'keep', 'drained')
       this.#closeAll(opened)
@@ -151,8 +159,14 @@ class NativeEngine implements Engine {
   }
 
   async cut(filter: SessionFilter, end: SessionEnd): Promise<number> {
-    const answers = await this.#crew.ask({ do: 'cut', filter, end })
+    const answers = await this.#mover.exclusively(() => this.#crew.ask({ do: 'cut', filter, end }))
     return answers.reduce((sum, { count }) => sum + count, 0)
+  }
+
+  /** Moves connected TCP sessions to another worker, as far as there is room for them; neither side notices. `worker` counts
+   *  from 0. Returns how many. UDP sessions stay: their clients' datagrams come in at the socket of one worker. */
+  move(filter: SessionFilter, worker: number): Promise<number> {
+    return this.#mover.move(filter, worker)
   }
 
   sessions(): number {
@@ -192,7 +206,7 @@ class NativeEngine implements Engine {
   }
 
   async #takeBack({ spec }: Opened, sessions: 'keep' | 'cut', end: SessionEnd): Promise<void> {
-    await this.#crew.ask({ do: 'leave', id: spec.id, sessions, end })
+    await this.#mover.exclusively(() => this.#crew.ask({ do: 'leave', id: spec.id, sessions, end }))
   }
 
   /** Opens the listener's sockets: one a worker, all of them before the first is read, because a group that shares an

@@ -7,6 +7,7 @@ import { isExhaustion } from './call-errors.ts'
 import { ClientSource } from './client-source.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import { MutableFacts } from './session-facts.ts'
+import { isMeant } from './session-filter.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { UdpDoor, UdpDoors } from './udp-doors.ts'
 import { readUdpFacts, type UdpTable } from './udp-table.ts'
@@ -111,9 +112,7 @@ export class UdpSessions {
     const { table } = this
     let count = 0
     for (let session = 0; session < table.end; session++) {
-      if (!table.alive(session)) continue
-      if (filter.listeners && !filter.listeners.includes(table.listeners[session] as number)) continue
-      if (filter.leases && !filter.leases.includes(table.leases[session] as number)) continue
+      if (!table.alive(session) || !isMeant(table, session, filter)) continue
       this.stop(session, end)
       count++
     }
