@@ -3,6 +3,7 @@ import { deserialize } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
+import { keepAlive } from '../lib/keep-alive.ts'
 import type { Problem } from '../model/problem.ts'
 import type { SourceObject } from '../model/source-object.ts'
 import { fileProblem } from './file-problem.ts'
@@ -47,9 +48,6 @@ const PARSE_LIMIT_MS = 120_000
 
 /** A thread that had nothing to do for so long gives its memory back: starting another takes some 50 ms. */
 const IDLE_MS = 10_000
-
-/** A timer that never fires keeps the process alive. */
-const NEVER_MS = 2 ** 31 - 1
 
 /** How much of an answer is taken in before everyone else gets a turn. */
 const SLICE_BYTES = 128 * 1024
@@ -103,8 +101,7 @@ export async function openFileParser(options: FileParserOptions): Promise<FilePa
   const hold = (): Disposable => {
     // Who holds it will ask soon, if only the first time.
     if (!disposed && !wasStarted) worker = start()
-    const alive = setInterval(() => {}, NEVER_MS)
-    return { [Symbol.dispose]: () => clearInterval(alive) }
+    return keepAlive()
   }
 
   const end = (reason: string): void => {
