@@ -228,7 +228,7 @@ describe.skipIf(noNamespaces !== undefined)(`VIPs on a machine that lacks them${
     )
     for (const [family, object, ...rule] of rules) await lab.node.ip(family as string, object as string, 'add', ...rule)
     for (const family of ['-4', '-6']) await lab.node.ip(family, 'route', 'add', 'local', 'default', 'dev', 'lo', 'table', '100')
-    const objects = labObjects('web', CLUSTER_IPS, { annotations: { 'portald.io/source-address': 'transparent' } })
+    const objects = labObjects('web', CLUSTER_IPS, { 'portald.io/source-address': 'transparent' })
     {
       await using proxy = await startLabProxy(lab, ['--engine', 'native', ...RANGES], objects)
       expect(proxy.command.events('object.problem')).toEqual([])

@@ -16,7 +16,9 @@ const ENDPOINT_PORTS = [
 ]
 
 /** A Service with the lab's two endpoints in each family. */
-export function labObjects(name: string, spec: Json, metadata: Json = {}, rest: Json = {}): readonly Json[] {
+export function labObjects(name: string, spec: Json, annotations: Json = {}, rest: Json = {}): readonly Json[] {
+  // Hosts that have only just been plugged in may take a second to find each other.
+  const metadata = { annotations: { 'portald.io/connect-timeout': '3s', ...annotations } }
   const slice = (family: 4 | 6) =>
     aSlice(name, ENDPOINTS[family], { name: `${name}-${family}`, ports: ENDPOINT_PORTS, addressType: `IPv${family}` })
   return [aService(name, { ports: PORTS, ...spec }, metadata, rest), slice(4), slice(6)]
