@@ -95,7 +95,7 @@ describe('documentation', () => {
     const annotations = new Set([...ANNOTATIONS.map(({ name }) => name), WEIGHT_LABEL, BACKUP_LABEL])
     const known = { flags, annotations, metrics: new Set(Object.keys(METRICS)) }
     const unknown = pages.flatMap((path) => {
-      const text = read(path).replace(/^.*\b(?:npm|npx (?!portald)|apt-get|curl|node|docker|kubectl|git) .*$/gm, '')
+      const text = read(path).replace(/^.*\b(?:npm|npx (?!portald)|apt-get|curl|node|docker|iptables|kubectl|git) .*$/gm, '')
       return [
         ...[...text.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)].filter(([, flag]) => !known.flags.has(flag as string)),
         ...[...text.matchAll(/portald\.io\/[a-z][a-z-]+(?!\w)/g)].filter(([name]) => !known.annotations.has(name)),

@@ -12,12 +12,12 @@ export class Choices {
   /** `decisions[position][attempt]`. */
   readonly #decisions: readonly (readonly Decision[])[]
 
-  constructor(endpoints: readonly RouteEndpoint[], picker: Picker, connectMs: readonly number[]) {
+  constructor(endpoints: readonly RouteEndpoint[], picker: Picker, { connectMs, transparent }: PublishedRoute) {
     this.endpoints = endpoints
     this.picker = picker
     this.#positions = new Map(endpoints.map((endpoint, position) => [endpoint.slot, position]))
     this.#decisions = endpoints.map((endpoint) =>
-      connectMs.map((one) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs: one }) as const),
+      connectMs.map((one) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs: one, transparent }) as const),
     )
   }
 
@@ -51,7 +51,7 @@ export class ChoicesMaker {
   }
 
   make(route: PublishedRoute, list: Pick<PublishedRoute, 'endpoints' | 'rotation'>): Choices {
-    return new Choices(list.endpoints, this.#pickerFor(route, list), route.connectMs)
+    return new Choices(list.endpoints, this.#pickerFor(route, list), route)
   }
 
   #pickerFor(

@@ -175,6 +175,20 @@ export class RouteSessionPolicy implements SessionPolicy {
     this.ended(session)
   }
 
+  released(listener: number): number {
+    this.#active[listener] = (this.#active[listener] as number) - 1
+    return this.#serviceSlots[listener] as number
+  }
+
+  adopted(listener: number, serviceSlot: number): void {
+    // Its listener may be closed, and this thread may have begun after that.
+    this.#serviceSlots[listener] ??= serviceSlot
+    const own = this.#serviceSlots[listener] as number
+    this.#active[listener] = (this.#active[listener] ?? 0) + 1
+    // The other thread's row goes on counting it; what ends here is taken off here, and the sum is right all the while.
+    if (own !== serviceSlot) this.#recount(serviceSlot, own, 1)
+  }
+
   serves(listener: number, lease: number, client: ClientAddress): boolean {
     const state = this.#routes.get(listener)
     return state !== undefined && state.choicesFor(client).positionOf(lease) >= 0
@@ -190,9 +204,12 @@ export class RouteSessionPolicy implements SessionPolicy {
     const before = this.#serviceSlots[listener]
     const active = this.#active[listener]
     this.#serviceSlots[listener] = serviceSlot
-    if (before === undefined || before === serviceSlot || !active) return
-    add(this.#row.services, serviceBase(before) + ACTIVE, -active)
-    add(this.#row.services, serviceBase(serviceSlot) + ACTIVE, active)
+    if (before !== undefined && before !== serviceSlot && active) this.#recount(before, serviceSlot, active)
+  }
+
+  #recount(before: number, after: number, sessions: number): void {
+    add(this.#row.services, serviceBase(before) + ACTIVE, -sessions)
+    add(this.#row.services, serviceBase(after) + ACTIVE, sessions)
   }
 
   #begin(listener: number): void {

@@ -90,6 +90,14 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     },
   },
   {
+    name: 'portald.io/source-address',
+    sets: 'sourceAddress',
+    fallback: 'proxy',
+    right: 'must be proxy or transparent',
+    about: "whose address endpoints see: this machine's, or the client's own, for which replies must be routed back here",
+    parse: (text) => (text === 'proxy' || text === 'transparent' ? { sourceAddress: text } : undefined),
+  },
+  {
     name: 'portald.io/connect-timeout',
     sets: 'connectMs',
     fallback: '250ms,500ms,1s,2s',

@@ -42,6 +42,8 @@ export interface PublishedRoute {
   /** Only clients inside one of these are served; empty: everyone. */
   readonly sourceRanges: readonly Cidr[]
   readonly connectMs: readonly number[]
+  /** Whether endpoints see the client's own address. */
+  readonly transparent: boolean
   readonly idleMs: number
   readonly halfCloseMs: number
   readonly udpIdleMs: number

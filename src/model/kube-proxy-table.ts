@@ -295,7 +295,7 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
     'whoever starts the process sets it: OOMScoreAdjust of a unit',
   ),
   ignored('portRange', 'proxy-port-range', text, '0-0', 'every Service listens on its own addresses and ports'),
-  ignored('serviceProxyName', '', text, '', 'a Service with the label of any proxy is left alone'),
+  used('serviceProxyName', '', text, '', 'the same option', gives('serviceProxyName')),
   ignored('showHiddenMetricsForVersion', 'show-hidden-metrics-for-version', text, '', 'no metric is hidden'),
   ignored('windowsRunAsService', 'windows-service', bool, 'false', WINDOWS),
   ignored('winkernel.enableDSR', 'enable-dsr', bool, 'false', WINDOWS),

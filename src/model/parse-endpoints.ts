@@ -4,7 +4,7 @@ import { type EndpointPorts, endpointsSchema, type RawAddresses, type RawSliceEn
 import type { Findings, Path } from './findings.ts'
 import { familyOf, type Ip, type ServiceKey, serviceKey } from './keys.ts'
 import { HOSTNAME_LABEL, labelOf, NO_LABELS, textLabels, ZONE_LABEL } from './labels.ts'
-import { NOT_OURS_LABELS } from './metadata.ts'
+import { foreignEndpoints } from './metadata.ts'
 import type { ParseOptions } from './parse-options.ts'
 import { parsePreference } from './preference.ts'
 import { read } from './reader.ts'
@@ -21,7 +21,7 @@ export function parseEndpointSlice(value: unknown, options: ParseOptions, findin
   if (!slice) return []
   const { metadata, addressType } = slice
   const labels = metadata.labels ?? {}
-  if (isNotOurs(labels)) return []
+  if (foreignEndpoints(labels, options.serviceProxyName)) return []
   const service = readServiceKey(metadata.namespace, labels, findings)
   if (addressType === undefined) findings.reject('missing', ['addressType'], undefined, 'is missing: must be IPv4 or IPv6')
   if (addressType === 'FQDN')
@@ -44,7 +44,7 @@ export function parseEndpointSlice(value: unknown, options: ParseOptions, findin
 /** A v1 Endpoints object in canonical form: a group for every subset and family in it. */
 export function parseEndpoints(value: unknown, options: ParseOptions, findings: Findings): readonly EndpointGroup[] {
   const object = read(endpointsSchema, value, findings)
-  if (!object || isNotOurs(object.metadata.labels ?? {})) return []
+  if (!object || foreignEndpoints(object.metadata.labels ?? {}, options.serviceProxyName)) return []
   const service = serviceKey(object.metadata.namespace, object.metadata.name)
   const preference = parsePreference(object.metadata.labels ?? {}, findings)
   const groups = (object.subsets ?? []).flatMap((subset, index) => {
@@ -62,10 +62,6 @@ export function parseEndpoints(value: unknown, options: ParseOptions, findings: 
     })
   })
   return findings.rejected ? [] : groups
-}
-
-function isNotOurs(labels: Readonly<Record<string, unknown>>): boolean {
-  return NOT_OURS_LABELS.some((label) => Object.hasOwn(labels, label))
 }
 
 function readServiceKey(

@@ -7,6 +7,8 @@ export interface ParseOptions {
   readonly nodePortRange: readonly [from: number, to: number]
   /** Whether endpoints may be on this machine's loopback addresses. */
   readonly allowLoopbackEndpoints: boolean
+  /** The service-proxy-name of the Services that are ours; undefined: those without one. */
+  readonly serviceProxyName?: string | undefined
   /** What holds for Services that do not say. */
   readonly defaults: ServiceDefaults
 }
@@ -26,6 +28,7 @@ export function parseOptionsOf(config: Configuration): ParseOptions {
   return {
     nodePortRange: config.serviceNodePortRange,
     allowLoopbackEndpoints: config.allowLoopbackEndpoints,
+    serviceProxyName: config.serviceProxyName,
     defaults: {
       scheduler: config.scheduler,
       idleMs: config.idleTimeoutMs,

@@ -36,6 +36,8 @@ export interface ServiceOptions {
   /** A UDP session ends after this many replies; undefined: no such end. */
   readonly udpResponses: number | undefined
   readonly onEndpointRemoved: RemovalPolicy
+  /** Whose address endpoints see: this machine's, or the client's own. */
+  readonly sourceAddress: 'proxy' | 'transparent'
 }
 
 /** One port of a Service. */
@@ -62,8 +64,10 @@ export interface Service {
   readonly notServed: string | undefined
   /** Given addresses, at most one per family; empty when none is given. */
   readonly clusterIps: readonly Ip[]
+  /** Asked for, the first one first; empty: not said. */
+  readonly families: readonly (4 | 6)[]
   readonly externalIps: readonly Ip[]
-  /** From status.loadBalancer.ingress, ipMode VIP or unset. */
+  /** From status.loadBalancer.ingress, ipMode VIP or unset; empty for other types than LoadBalancer. */
   readonly ingressIps: readonly Ip[]
   /** Whether ports without a number want one on every node. */
   readonly wantsNodePorts: boolean
@@ -78,6 +82,8 @@ export interface Service {
   readonly topologyKeys: readonly string[]
   /** Empty: everyone. */
   readonly sourceRanges: readonly Cidr[]
+  /** Where load balancers ask each node whether it has endpoints; undefined: nowhere. */
+  readonly healthCheckNodePort: Port | undefined
   readonly publishNotReadyAddresses: boolean
   readonly options: ServiceOptions
 }

@@ -55,7 +55,11 @@ const FIRST_BUCKET_CELL = FIRST_END_CELL + 32
 /** Cells a Service port has in each row. */
 const SERVICE_CELLS = FIRST_BUCKET_CELL + 16
 /** Cells an endpoint has in each row. */
-const ENDPOINT_CELLS = 8
+const ENDPOINT_CELLS = 16
+/** Sessions that a row took over from others, less those that it gave to others; by Service port and by endpoint. These two
+ *  cells are main's to write. */
+const SERVICE_MOVED_CELL = 15
+const ENDPOINT_MOVED_CELL = 8
 /** Rotation words a Service port has: IPv4 and IPv6, each for the cluster-wide and the local set of endpoints, and the
  *  same again for those that are backups. */
 export const ROTATIONS = 8
@@ -116,7 +120,8 @@ export interface LedgerViews {
   readonly rows: readonly LedgerRow[]
 }
 
-/** One thread's own counters: plain numbers, because only that thread writes them. */
+/** One thread's own counters: plain numbers, because only that thread writes them. Only their sum over all rows has a
+ *  meaning: a session that moved between threads began in one row and ends in another. */
 export interface LedgerRow {
   readonly services: Float64Array<SharedArrayBuffer>
   readonly endpoints: Float64Array<SharedArrayBuffer>
@@ -163,12 +168,36 @@ function even(words: number): number {
   return words + (words % 2)
 }
 
-/** Forgets the sessions that a row counts as running: those of a thread that died. */
+/** Forgets the sessions of a thread that died. What moved to other threads goes on counting in its row, what came from
+ *  others stops counting. */
 export function clearActive(shared: SharedState, row: number): void {
-  const { services, active } = ledgerViews(shared).rows[row] as LedgerRow
+  const { services, endpoints, active } = ledgerViews(shared).rows[row] as LedgerRow
   const serviceActive = serviceCell('active')
-  for (let slot = 0; slot < shared.serviceSlots; slot++) services[serviceBase(slot) + serviceActive] = 0
-  active.fill(0)
+  for (let slot = 0; slot < shared.serviceSlots; slot++) {
+    const left = 0 - (services[serviceBase(slot) + SERVICE_MOVED_CELL] as number)
+    // Pages of slots that nobody uses stay unwritten.
+    if (services[serviceBase(slot) + serviceActive] !== left) services[serviceBase(slot) + serviceActive] = left
+  }
+  for (let slot = 0; slot < shared.endpointSlots; slot++) {
+    const left = 0 - (endpoints[endpointBase(slot) + ENDPOINT_MOVED_CELL] as number)
+    if (active[slot] !== left) active[slot] = left
+  }
+}
+
+/** Notes that a running session belongs to another row from now on, so that it is known what a row has when its thread
+ *  dies. The counts of running sessions stay as they are, for their sum is to be right at every moment. Main only. */
+export function noteMove({ rows }: LedgerViews, from: number, to: number, serviceSlot: number, endpointSlot: number): void {
+  const service = serviceBase(serviceSlot) + SERVICE_MOVED_CELL
+  const endpoint = endpointBase(endpointSlot) + ENDPOINT_MOVED_CELL
+  const [giver, taker] = [rows[from] as LedgerRow, rows[to] as LedgerRow]
+  add(giver.services, service, -1)
+  add(giver.endpoints, endpoint, -1)
+  add(taker.services, service, 1)
+  add(taker.endpoints, endpoint, 1)
+}
+
+function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: number): void {
+  cells[cell] = (cells[cell] as number) + amount
 }
 
 /** Bytes of an affinity entry: see `affinity/affinity-table.ts`. */

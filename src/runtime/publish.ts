@@ -3,7 +3,7 @@ import { continueRotation } from '../balancer/rotation.ts'
 import { tier } from '../balancer/tiers.ts'
 import type { PublishedRoute, RouteEndpoint } from '../model/delta.ts'
 import type { Endpoint } from '../model/endpoint.ts'
-import { type Cidr, type EndpointKey, familyOf, type Ip, type ServicePortKey } from '../model/keys.ts'
+import { type EndpointKey, familyOf, type ServicePortKey } from '../model/keys.ts'
 import type { SchedulerName, TrafficPolicy } from '../model/service.ts'
 import { BACKUP_ROTATION, ROTATIONS } from '../model/shared-layout.ts'
 import type { CompiledService, Route } from '../model/snapshot.ts'
@@ -13,20 +13,18 @@ function rotationOf(serviceSlot: number, family: 4 | 6, policy: TrafficPolicy): 
   return serviceSlot * ROTATIONS + (policy === 'Local' ? 2 : 0) + (family === 6 ? 1 : 0)
 }
 
-/** Ranges of one family: a Service that names none of a family leaves it open, as Kubernetes does. */
-function rangesOf(ranges: readonly Cidr[], family: 4 | 6): readonly Cidr[] {
-  return ranges.filter((range) => familyOf(range.split('/')[0] as Ip) === family)
-}
-
 /** Turns routes into what engines are given: endpoints become slots of the ledger. Keeps what was published last, so
  *  that a rotation goes on where it stood when its endpoints change. */
 export class Publisher {
   readonly #ledger: Ledger
+  readonly #transparentSource: boolean
   /** By rotation word: the list as compiled, and as published. */
   readonly #lists = new Map<number, { readonly compiled: readonly Endpoint[]; readonly published: readonly RouteEndpoint[] }>()
 
-  constructor(ledger: Ledger) {
+  /** `transparentSource`: whether the engine can. */
+  constructor(ledger: Ledger, transparentSource: boolean) {
     this.#ledger = ledger
+    this.#transparentSource = transparentSource
   }
 
   /** Gives slots to everything a compiled Service lists. False: the ledger is full, and what found no slot is left out. */
@@ -76,8 +74,9 @@ export class Publisher {
       ip: route.address.ip,
       scheduler,
       affinityTimeoutMs: service.affinityTimeoutMs,
-      sourceRanges: route.kind === 'loadBalancer' ? rangesOf(service.sourceRanges, family) : [],
+      sourceRanges: route.sourceRanges,
       connectMs: service.options.connectMs,
+      transparent: this.#transparentSource && service.options.sourceAddress === 'transparent',
       idleMs: service.options.idleMs,
       halfCloseMs: service.options.halfCloseMs,
       udpIdleMs: service.options.udpIdleMs,

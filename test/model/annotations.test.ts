@@ -16,6 +16,7 @@ const DEFAULTS = {
   udpIdleMs: 60_000,
   udpResponses: undefined,
   onEndpointRemoved: { do: 'keep' },
+  sourceAddress: 'proxy',
 }
 
 function read(annotations: Record<string, unknown>, defaults: Partial<ServiceDefaults> = {}) {
@@ -34,6 +35,8 @@ describe('annotations', () => {
   })
 
   it.each([
+    ['source-address', 'proxy', {}],
+    ['source-address', 'transparent', { sourceAddress: 'transparent' }],
     ['on-endpoint-removed', 'keep', { onEndpointRemoved: { do: 'keep' } }],
     ['on-endpoint-removed', 'cut', { onEndpointRemoved: { do: 'cut' } }],
     ['on-endpoint-removed', 'drain=30s', { onEndpointRemoved: { do: 'drain', deadlineMs: 30_000 } }],

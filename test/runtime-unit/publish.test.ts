@@ -15,7 +15,7 @@ const SIX = 'TCP/[fd00::1]:80'
 function createWorld(...random: number[]) {
   const shared = createSharedState({ rows: 1, serviceSlots: 4, endpointSlots: 16, affinityEntries: 32, recordsPerRing: 2 })
   const ledger = new Ledger(shared, scriptedRandom(...random))
-  const publisher = new Publisher(ledger)
+  const publisher = new Publisher(ledger, true)
   const compiler = createCompiler()
   let before: Snapshot | undefined
   return {
@@ -68,6 +68,7 @@ describe('publishing routes', () => {
       'portald.io/half-close-timeout': '7s',
       'portald.io/udp-timeout': '8s',
       'portald.io/udp-responses': '9',
+      'portald.io/source-address': 'transparent',
     }
     const route = world.publish(aService('web', spec, { annotations }), four(1, 2)).get(FOUR)
     expect(structuredClone(route)).toEqual({
@@ -85,6 +86,7 @@ describe('publishing routes', () => {
       affinityTimeoutMs: 60_000,
       sourceRanges: [],
       connectMs: [1_000, 2_000],
+      transparent: true,
       idleMs: 300_000,
       halfCloseMs: 7_000,
       udpIdleMs: 8_000,

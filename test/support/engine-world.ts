@@ -68,12 +68,22 @@ export interface RouteSketch
   extends Partial<
     Pick<
       PublishedRoute,
-      'affinityTimeoutMs' | 'connectMs' | 'halfCloseMs' | 'idleMs' | 'protocol' | 'sourceRanges' | 'udpIdleMs' | 'udpResponses'
+      | 'affinityTimeoutMs'
+      | 'connectMs'
+      | 'halfCloseMs'
+      | 'idleMs'
+      | 'protocol'
+      | 'sourceRanges'
+      | 'transparent'
+      | 'udpIdleMs'
+      | 'udpResponses'
     >
   > {
   readonly endpoints: readonly Pick<TestEndpoint, 'address'>[]
   /** Listens here instead of on an address of its own. */
   readonly at?: SocketAddress
+  /** Whether no interface need have that address. */
+  readonly freeBind?: boolean
 }
 
 /** One session's record, with its end by name. */
@@ -88,6 +98,7 @@ const DEFAULTS = {
   affinityTimeoutMs: undefined,
   sourceRanges: [],
   connectMs: [5_000, 5_000, 5_000, 5_000],
+  transparent: false,
   idleMs: LONG_MS,
   halfCloseMs: LONG_MS,
   udpIdleMs: LONG_MS,
@@ -170,8 +181,8 @@ export class TestListener {
     return client.text
   }
 
-  udpClient(): Promise<UdpClient> {
-    return this.#world.keep(UdpClient.open(this.address))
+  udpClient(from?: string): Promise<UdpClient> {
+    return this.#world.keep(UdpClient.open(this.address, from))
   }
 
   /** Records of its ended sessions, as soon as there are `count`. */
@@ -233,7 +244,8 @@ export class EngineWorld implements AsyncDisposable {
   async claim(sketch: RouteSketch): Promise<TestListener> {
     const protocol = sketch.protocol ?? DEFAULTS.protocol
     const address = sketch.at ?? this.freeAddress()
-    const spec = { id: ++this.#lastId, key: listenerKey(protocol, address), protocol, address }
+    const { freeBind = false } = sketch
+    const spec = { id: ++this.#lastId, key: listenerKey(protocol, address), protocol, address, freeBind }
     const service = `test/s${spec.id}:main/${protocol}` as ServicePortKey
     this.#services.push(service)
     const listener = new TestListener(this, spec, service, sketch)
@@ -276,7 +288,7 @@ export class EngineWorld implements AsyncDisposable {
   }
 
   route(spec: ListenerSpec, service: ServicePortKey, sketch: RouteSketch): PublishedRoute {
-    const { endpoints, at: _, ...given } = sketch
+    const { endpoints, at: _at, freeBind: _freeBind, ...given } = sketch
     const serviceSlot = this.#ledger.serviceSlot(service) as number
     return {
       ...DEFAULTS,

@@ -38,13 +38,14 @@ const route = {
   affinityTimeoutMs: undefined,
   sourceRanges: [],
   connectMs: [longMs],
+  transparent: false,
   idleMs: longMs,
   halfCloseMs: longMs,
   udpIdleMs: longMs,
   udpResponses: undefined,
 } as const
 await engine.publish({ revision: 1, set: [route], remove: [] })
-const status = await engine.open({ id: 1, key: listenerKey('TCP', local), protocol: 'TCP', address: local })
+const status = await engine.open({ id: 1, key: listenerKey('TCP', local), protocol: 'TCP', address: local, freeBind: false })
 console.log(status.state)
 
 const ENDINGS: Readonly<Record<string, () => void>> = {
