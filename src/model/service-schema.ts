@@ -47,7 +47,7 @@ const specSchema = z.object({
   externalName: z.string().nullish(),
   ports: z.array(portSchema).nullish(),
   allocateLoadBalancerNodePorts: z.boolean().nullish(),
-  healthCheckNodePort: whole('port-range', 0, 65_535).nullish(),
+  healthCheckNodePort: optionalPort,
   loadBalancerSourceRanges: z.array(z.string()).nullish(),
   sessionAffinity: choice(['None', 'ClientIP'], 'None'),
   sessionAffinityConfig: z
@@ -67,9 +67,12 @@ const ingressSchema = z.object({
   ip: optional<Ip>((value, refuse) => (isBlank(value) ? undefined : frontendIp(value, refuse))),
   ipMode: choice(['VIP', 'Proxy'], 'VIP'),
 })
+const statusSchema = z.object({ loadBalancer: z.object({ ingress: z.array(ingressSchema).nullish() }).nullish() }).nullish()
+export type ServiceStatus = z.output<typeof statusSchema>
+
 /** What is read of a v1 Service, with every rule that one field can break alone. */
 export const serviceSchema = z.object({
   metadata: metadataSchema(serviceName),
   spec: specSchema,
-  status: z.object({ loadBalancer: z.object({ ingress: z.array(ingressSchema).nullish() }).nullish() }).nullish(),
+  status: statusSchema,
 })

@@ -2,6 +2,7 @@ import type { Clock, Timer } from '../lib/clock.ts'
 import { Runner } from '../lib/runner.ts'
 import { createObjectParser } from '../model/parse-objects.ts'
 import type { ParseOptions } from '../model/parse-options.ts'
+import type { Problem } from '../model/problem.ts'
 import type { NodeContext, Snapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import { type CompileOptions, compile } from '../snapshot/compile.ts'
@@ -25,6 +26,10 @@ export interface ControlPlaneOptions {
   readonly logger: Logger
   /** Puts a snapshot in force; resolves when it is. Work on it began at `startedMs`, on the clock. */
   readonly apply: (snapshot: Snapshot, startedMs: number) => Promise<void>
+  /** What else is wrong with a snapshot, as only the machine can tell. */
+  readonly inspect?: (snapshot: Snapshot) => readonly Problem[]
+  /** Told when the machine's addresses have changed. */
+  readonly onNode?: () => void
   /** Told when a change was seen, before it is in force. */
   readonly onQueued: () => void
 }
@@ -84,6 +89,11 @@ export class ControlPlane implements AsyncDisposable {
     this.#readNode()
   }
 
+  /** Compiles again what is there, because the machine is another one now. */
+  recompile(): void {
+    this.#runner.request()
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop.abort()
     this.#nodeTimer?.[Symbol.dispose]()
@@ -111,19 +121,30 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { apply, clock, compile: compileOptions, logger } = this.#options
+    const { apply, clock, compile: compileOptions, inspect, logger } = this.#options
     const startedMs = clock.now()
     const merged = mergeStates(this.#states)
     const objects = this.#parser.parse(merged.objects)
     const next = compile(objects, this.#node, compileOptions, this.#snapshot)
-    this.#problemLog.update([...merged.problems, ...next.problems], objects.notes)
+    const problems = [...merged.problems, ...next.problems, ...(inspect?.(next) ?? [])]
+    this.#problemLog.update(problems, objects.notes)
     this.#sayAssigned(next, logger)
-    const withSources: Snapshot = { ...next, problems: [...merged.problems, ...next.problems] }
-    await apply(withSources, startedMs)
+    const { nodePortAddresses: addresses } = next.node
+    if (addresses.join() !== this.#snapshot?.node.nodePortAddresses.join())
+      logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses })
+    this.#sayNodeState(next, logger)
+    await apply({ ...next, problems }, startedMs)
     this.#snapshot = next
     if (!merged.synced || this.#synced) return
     this.#synced = true
     this.#becomeReady()
+  }
+
+  #sayNodeState({ nodeState: state, node }: Snapshot, logger: Logger): void {
+    if (state === (this.#snapshot?.nodeState ?? 'unknown')) return
+    const fields = { key: node.name, state }
+    if (state === 'leaving') logger.warn('node.state', 'its Node object is about to go, or is gone: /healthz says no', fields)
+    else logger.info('node.state', 'its Node object says that it stays', fields)
   }
 
   #sayAssigned(next: Snapshot, logger: Logger): void {
@@ -154,10 +175,8 @@ export class ControlPlane implements AsyncDisposable {
   #readNode(): void {
     const node = readNodeContext(this.#options.node, this.#node)
     if (node === this.#node) return
-    const { nodePortAddresses: addresses } = node
-    if (addresses.join() !== this.#node.nodePortAddresses.join())
-      this.#options.logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses })
     this.#node = node
+    this.#options.onNode?.()
     this.#runner.request()
   }
 }

@@ -8,7 +8,7 @@ import { compile } from '../../src/snapshot/compile.ts'
 import { aNode, aService, aSlice, someEndpoints } from '../support/objects.ts'
 
 const NODE: NodeContext = aNode(['192.0.2.1'])
-const OPTIONS = { clusterIpRange: undefined, nodePortRange: [30_000, 32_767] as const }
+const OPTIONS = { clusterIpRange: undefined, nodePortRange: [30_000, 32_767] as const, transparentSource: false }
 
 /** Everything that can stand at one place of a list: right, wrong, of another Service, and twice. */
 const VALUES: readonly object[] = [

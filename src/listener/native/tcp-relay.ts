@@ -161,6 +161,12 @@ export class TcpRelay implements Disposable {
     else this.#copy(from)
   }
 
+  /** Takes out what stands in a direction's pipe, which is given back.
+   *  @throws ProxyError E_ENGINE when it cannot be read. */
+  drainPipe(from: number): Uint8Array | undefined {
+    return this.#splicer.drain(from)
+  }
+
   /** Gives back what a session borrowed. */
   release(session: number): void {
     this.#splicer.stop(2 * session)
@@ -277,7 +283,7 @@ export class TcpRelay implements Disposable {
   #sinkFailed(to: number, error: number): void {
     const end = ownEnd(error)
     if (end !== undefined) this.#owner.stop(to >> 1, end)
-    else this.endings.unwritable(to)
+    else this.endings.unwritable(to, error)
   }
 
   #count(from: number, bytes: number): void {
