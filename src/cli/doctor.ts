@@ -5,6 +5,7 @@ import { type KernelFiles, kernelFiles } from '../lib/kernel-files.ts'
 import { isLocalAddress } from '../lib/local-address.ts'
 import { type Privileges, parsePrivileges } from '../lib/privileges.ts'
 import type { Configuration, GivenValues } from '../model/config.ts'
+import type { KubeProxyFlags } from '../model/kube-proxy-config.ts'
 import { type Problem, showProblem } from '../model/problem.ts'
 import { descriptorsForSessions, planEngine } from '../runtime/choose-engine.ts'
 import { findIpvs } from '../runtime/ipvs.ts'
@@ -25,17 +26,18 @@ export interface DoctorArguments {
   /** Answer one question only, by the exit code. */
   readonly ipvs: boolean
   readonly flags: GivenValues
+  readonly kubeProxyFlags?: KubeProxyFlags
 }
 
 /** Says what this machine has of what portald needs. Binds sockets for a moment, and changes nothing. */
 export async function doctor(
-  { json, ipvs, flags }: DoctorArguments,
+  { json, ipvs, flags, kubeProxyFlags = {} }: DoctorArguments,
   context: CommandContext,
   kernel: KernelFiles = kernelFiles(),
 ): Promise<number> {
   if (ipvs) return answerIpvs(json, kernel, context)
   const problems: Problem[] = []
-  const config = await readConfiguration({ command: 'doctor', flags, variables: context.variables }, problems)
+  const config = await readConfiguration({ command: 'doctor', flags, kubeProxyFlags, variables: context.variables }, problems)
   if (!config) return refuseUsage('doctor', problems, context)
   for (const warning of problems) context.output.err(showProblem(warning))
   const checks = diagnose(await readFacts(config, kernel))
