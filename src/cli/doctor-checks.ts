@@ -166,7 +166,7 @@ function checkTransparent({ objects }: DoctorFacts): Verdict | undefined {
     const [{ device, endpoint }] = lost as [AnswerFacts, ...AnswerFacts[]]
     const rule = `iif ${device} ipproto ${endpoint.protocol.toLowerCase()} sport ${endpoint.address.port}`
     const found = `answers are not delivered here from ${some(lost.map(showEndpoint))}`
-    return { status: 'fail', found, fix: `add rules such as "${rule}": ${ON_TRANSPARENT}` }
+    return { status: 'fail', found, fix: `add rule "${rule}": docs/vips.md` }
   }
   const conditions = [...new Set(answers.flatMap(({ deliveredIf }) => deliveredIf))].filter((condition) => condition !== '')
   const only = conditions.length > 0 ? `, some only if ${conditions.join(', or ')}` : ''
