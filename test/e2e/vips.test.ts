@@ -221,6 +221,17 @@ describe.skipIf(noNamespaces !== undefined)(`VIPs on a machine that lacks them${
     })
   })
 
+  it('are not removed without CAP_NET_ADMIN, and cleanup says so', async () => {
+    const leftover = ['local', '10.96.0.200/32', 'dev', 'lo', 'table', 'local', 'proto', '112', 'metric', '11297']
+    await lab.node.ip('route', 'add', ...leftover)
+    const drop = ['setpriv', '--bounding-set', '-net_admin', '--inh-caps', '-net_admin']
+    await using cleanup = startCommandIn(lab.node.namespace, ['cleanup'], drop)
+    expect((await cleanup.exit).code).toBe(1)
+    expect(cleanup.out()).toBe('failed 10.96.0.200: Operation not permitted\n')
+    expect(cleanup.err()).toBe('removing them needs CAP_NET_ADMIN: run it as root\n')
+    await lab.node.ip('route', 'del', ...leftover)
+  })
+
   it('keep the source address of clients where a Service asks for it', async () => {
     await using lab = await NetLab.open()
     // What the endpoints answer to clients must come back to us instead of being forwarded.
