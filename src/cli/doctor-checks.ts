@@ -68,6 +68,7 @@ const CAP_NET_BIND_SERVICE = 10
 const CAPABILITIES: readonly (readonly [number: number, name: string])[] = [
   [CAP_NET_BIND_SERVICE, 'CAP_NET_BIND_SERVICE'],
   [12, 'CAP_NET_ADMIN'],
+  [13, 'CAP_NET_RAW'],
 ]
 
 /** A check without a verdict has nothing to look at. */

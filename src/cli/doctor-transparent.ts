@@ -60,10 +60,15 @@ async function answersOf(endpoints: readonly Answering[], family: 4 | 6, ip: IpR
   if ('failed' in rules) return { unknown: rules.failed }
   if ('failed' in localRoutes) return { unknown: localRoutes.failed }
   if ('failed' in ways) return { unknown: ways.failed }
-  const routing = readRouting(rules.json, localRoutes.json)
-  const devices = readInterfaces(ways.json)
-  return endpoints.map((endpoint) => {
-    const device = devices.get(endpoint.address.ip)
-    return { endpoint, device, deliveredIf: device === undefined ? [] : deliveredIf(endpoint, device, routing) }
-  })
+  try {
+    const routing = readRouting(rules.json, localRoutes.json)
+    const devices = readInterfaces(ways.json)
+    return endpoints.map((endpoint) => {
+      const device = devices.get(endpoint.address.ip)
+      return { endpoint, device, deliveredIf: device === undefined ? [] : deliveredIf(endpoint, device, routing) }
+    })
+  } catch {
+    // Those of before 2018 print some things as text, whatever they are asked for.
+    return { unknown: 'the program "ip" here is too old to print JSON' }
+  }
 }

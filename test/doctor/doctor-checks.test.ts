@@ -76,6 +76,8 @@ describe('doctor', () => {
     ['sctp', { sctp: true }],
     ['capabilities', { capabilities: undefined }],
     ['capabilities', { capabilities: [] }],
+    // Enough for transparent sources.
+    ['capabilities', { capabilities: [10, 13] }],
     ['clock', { clockSource: undefined }],
     ['ipvs', { ipvs: { works: true, reason: '/proc/modules: ip_vs is loaded', looked: [] } }],
   ])('of %s is content with %j', (name, facts) => {
