@@ -29,7 +29,13 @@ export type Invocation =
       readonly format: 'text' | 'json'
       readonly flags: GivenValues
     }
-  | { readonly command: 'doctor'; readonly json: boolean; readonly ipvs: boolean; readonly flags: GivenValues }
+  | {
+      readonly command: 'doctor'
+      readonly json: boolean
+      readonly ipvs: boolean
+      readonly flags: GivenValues
+      readonly kubeProxyFlags: KubeProxyFlags
+    }
   | { readonly command: 'cleanup' }
   | { readonly command: 'version' }
   /** Nothing to do but to say this: help, or what is wrong with the command line. */
@@ -52,7 +58,6 @@ export function parseArguments(argv: readonly string[]): Invocation {
   const run = addCommand(program, 'run', (_, flags) => {
     invocation = runOrInstead(flags, givenKubeProxyFlags(run))
   })
-  for (const setting of KUBE_PROXY_FLAGS) run.addOption(toHiddenOption(setting))
   addCommand(program, 'forward', (command, flags) => {
     const [listen, ...endpoints] = command.args as [string, ...string[]]
     invocation = { command: 'forward', listen, endpoints, affinity: command.opts()['affinity'], flags }
@@ -67,7 +72,7 @@ export function parseArguments(argv: readonly string[]): Invocation {
     .addOption(new Option('-o, --output <FORMAT>', 'How to print what is found').choices(['text', 'json']).default('text'))
   addCommand(program, 'doctor', (command, flags) => {
     const { json = false, ipvs = false } = command.opts<{ json?: boolean; ipvs?: boolean }>()
-    invocation = { command: 'doctor', json, ipvs, flags }
+    invocation = { command: 'doctor', json, ipvs, flags, kubeProxyFlags: givenKubeProxyFlags(command) }
   })
     .option('--json', 'Print one JSON document')
     .option('--ipvs', 'Only say whether IPVS works here: exit code 0 if it does, 1 if not')
@@ -103,8 +108,12 @@ function addCommand(program: Command, name: OptionCommand, onChosen: (command: C
     .description(HELP[name].description)
     .addHelpText('after', HELP[name].examples)
     .showHelpAfterError(`run "portald ${name} --help" for what it takes`)
-  const keys = OPTION_KEYS.filter((key) => configOption(key).commands.includes(name))
-  for (const key of keys) for (const option of toOptions(key, name)) command.addOption(option)
+  const isShown = (key: OptionKey) => configOption(key).commands.includes(name)
+  // A command line of `run` is the doctor's, too, whether or not all of it matters to it.
+  const takesThoseOfRun = name === 'run' || name === 'doctor'
+  const keys = OPTION_KEYS.filter((key) => isShown(key) || (takesThoseOfRun && configOption(key).commands.includes('run')))
+  for (const key of keys) for (const option of toOptions(key, name)) command.addOption(isShown(key) ? option : option.hideHelp())
+  if (takesThoseOfRun) for (const setting of KUBE_PROXY_FLAGS) command.addOption(toHiddenOption(setting))
   return command.action(() => onChosen(command, givenValues(command, keys)))
 }
 

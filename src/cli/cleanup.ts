@@ -1,3 +1,4 @@
+import { readPrivileges } from '../lib/privileges.ts'
 import { createIpRoute } from '../vip/iproute.ts'
 import { Machine } from '../vip/machine.ts'
 import { EXIT } from './command-context.ts'
@@ -15,5 +16,7 @@ export async function cleanup(output: Output): Promise<number> {
     ...[...failed].map(([ip, reason]) => `failed ${ip}: ${reason}`),
   ]
   output.out(lines.length > 0 ? lines.join('\n') : 'nothing to remove')
+  if (failed.size > 0 && !readPrivileges().childMay('CAP_NET_ADMIN'))
+    output.err('removing them needs CAP_NET_ADMIN: run it as root')
   return failed.size > 0 ? EXIT.problem : EXIT.done
 }

@@ -1,6 +1,7 @@
-import type { Ip, Port } from '../model/keys.ts'
+import { endpointKey, type Ip, type Port } from '../model/keys.ts'
 import type { IpvsFinding } from '../runtime/ipvs.ts'
 import type { VipPlan } from '../vip/vip-mode.ts'
+import type { AnswerFacts, TransparentFacts } from './doctor-transparent.ts'
 
 /** What the doctor looks at; `undefined` where this system does not tell. */
 export interface DoctorFacts {
@@ -37,6 +38,8 @@ export interface ObjectFacts {
   readonly ports: readonly Port[]
   /** Addresses that nothing can be bound to, and that `run` would not make local. */
   readonly missing: readonly Ip[]
+  /** Undefined: no Service wants its endpoints to see the clients' own addresses. */
+  readonly transparent: TransparentFacts | undefined
 }
 
 /** What one check came to. */
@@ -65,15 +68,18 @@ const CAP_NET_BIND_SERVICE = 10
 const CAPABILITIES: readonly (readonly [number: number, name: string])[] = [
   [CAP_NET_BIND_SERVICE, 'CAP_NET_BIND_SERVICE'],
   [12, 'CAP_NET_ADMIN'],
+  [13, 'CAP_NET_RAW'],
 ]
 
-const CHECKS: readonly (readonly [name: string, check: (facts: DoctorFacts) => Verdict])[] = [
+/** A check without a verdict has nothing to look at. */
+const CHECKS: readonly (readonly [name: string, check: (facts: DoctorFacts) => Verdict | undefined])[] = [
   ['node', checkNode],
   ['engine', checkEngine],
   ['descriptors', checkDescriptors],
   ['low-ports', checkLowPorts],
   ['vips', checkVips],
   ['addresses', checkAddresses],
+  ['transparent', checkTransparent],
   ['objects', checkObjects],
   ['inotify', checkInotify],
   ['sctp', checkSctp],
@@ -84,7 +90,10 @@ const CHECKS: readonly (readonly [name: string, check: (facts: DoctorFacts) => V
 
 /** Says of each thing whether it is as portald needs it. */
 export function diagnose(facts: DoctorFacts): readonly Diagnosis[] {
-  return CHECKS.map(([name, check]) => ({ name, ...check(facts) }))
+  return CHECKS.flatMap(([name, check]) => {
+    const verdict = check(facts)
+    return verdict ? [{ name, ...verdict }] : []
+  })
 }
 
 function ok(found: string): Verdict {
@@ -137,6 +146,36 @@ function checkAddresses({ nodeAddresses, objects }: DoctorFacts): Verdict {
   }
   if (nodeAddresses.length > 0) return ok(objects ? `those of ${count(objects.listeners, 'listener')} are here; ${own}` : own)
   return { status: 'warn', found: own, fix: 'give --node-ip, or other ranges in --nodeport-addresses' }
+}
+
+const ON_TRANSPARENT = 'docs/vips.md, "The client\'s own address"'
+
+/** Whether endpoints may see the clients' own addresses, and what they answer comes back to us. */
+function checkTransparent({ objects }: DoctorFacts): Verdict | undefined {
+  if (!objects?.transparent) return undefined
+  const { lacks, answers } = objects.transparent
+  if (lacks !== undefined) return { status: 'fail', found: `${lacks}: endpoints see this machine`, fix: ON_TRANSPARENT }
+  if ('unknown' in answers) {
+    return { status: 'warn', found: `cannot see how answers are routed: ${answers.unknown}`, fix: ON_TRANSPARENT }
+  }
+  const unreachable = answers.filter(({ device }) => device === undefined)
+  if (unreachable.length > 0) {
+    return { status: 'fail', found: `no route to ${some(unreachable.map(showEndpoint))}`, fix: 'add one' }
+  }
+  const lost = answers.filter(({ deliveredIf }) => deliveredIf.length === 0)
+  if (lost.length > 0) {
+    const [{ device, endpoint }] = lost as [AnswerFacts, ...AnswerFacts[]]
+    const rule = `iif ${device} ipproto ${endpoint.protocol.toLowerCase()} sport ${endpoint.address.port}`
+    const found = `answers are not delivered here from ${some(lost.map(showEndpoint))}`
+    return { status: 'fail', found, fix: `add rule "${rule}": docs/vips.md` }
+  }
+  const conditions = [...new Set(answers.flatMap(({ deliveredIf }) => deliveredIf))].filter((condition) => condition !== '')
+  const only = conditions.length > 0 ? `, some only if ${conditions.join(', or ')}` : ''
+  return ok(`answers of ${count(answers.length, 'endpoint')} are delivered here${only}`)
+}
+
+function showEndpoint({ endpoint }: AnswerFacts): string {
+  return endpointKey(endpoint.address, endpoint.protocol)
 }
 
 function checkObjects({ objects }: DoctorFacts): Verdict {

@@ -3,19 +3,21 @@ import { descriptorLimit } from '../lib/descriptor-limit.ts'
 import { ProxyError } from '../lib/errors.ts'
 import { type KernelFiles, kernelFiles } from '../lib/kernel-files.ts'
 import { isLocalAddress } from '../lib/local-address.ts'
-import { parsePrivileges } from '../lib/privileges.ts'
+import { type Privileges, parsePrivileges } from '../lib/privileges.ts'
 import type { Configuration, GivenValues } from '../model/config.ts'
+import type { KubeProxyFlags } from '../model/kube-proxy-config.ts'
 import { type Problem, showProblem } from '../model/problem.ts'
 import { descriptorsForSessions, planEngine } from '../runtime/choose-engine.ts'
 import { findIpvs } from '../runtime/ipvs.ts'
 import { nodeNameOf, readNodeContext } from '../runtime/node-context.ts'
 import { readVipFacts } from '../runtime/vips.ts'
 import { VipPlanner } from '../vip/claims.ts'
-import { createIpRoute } from '../vip/iproute.ts'
-import { planVips, type VipMode } from '../vip/vip-mode.ts'
+import { createIpRoute, createIpRouting } from '../vip/iproute.ts'
+import { planVips } from '../vip/vip-mode.ts'
 import { checkFiles } from './check.ts'
 import { type CommandContext, EXIT, refuseUsage } from './command-context.ts'
 import { type Diagnosis, type DoctorFacts, diagnose, type ObjectFacts } from './doctor-checks.ts'
+import { readTransparent } from './doctor-transparent.ts'
 import { readConfiguration } from './read-configuration.ts'
 
 /** A `doctor` command line. */
@@ -24,17 +26,18 @@ export interface DoctorArguments {
   /** Answer one question only, by the exit code. */
   readonly ipvs: boolean
   readonly flags: GivenValues
+  readonly kubeProxyFlags?: KubeProxyFlags
 }
 
 /** Says what this machine has of what portald needs. Binds sockets for a moment, and changes nothing. */
 export async function doctor(
-  { json, ipvs, flags }: DoctorArguments,
+  { json, ipvs, flags, kubeProxyFlags = {} }: DoctorArguments,
   context: CommandContext,
   kernel: KernelFiles = kernelFiles(),
 ): Promise<number> {
   if (ipvs) return answerIpvs(json, kernel, context)
   const problems: Problem[] = []
-  const config = await readConfiguration({ command: 'doctor', flags, variables: context.variables }, problems)
+  const config = await readConfiguration({ command: 'doctor', flags, kubeProxyFlags, variables: context.variables }, problems)
   if (!config) return refuseUsage('doctor', problems, context)
   for (const warning of problems) context.output.err(showProblem(warning))
   const checks = diagnose(await readFacts(config, kernel))
@@ -61,7 +64,8 @@ function showDiagnosis({ name, status, found, fix }: Diagnosis): string {
 
 async function readFacts(config: Configuration, kernel: KernelFiles): Promise<DoctorFacts> {
   const engine = plannedEngine(config)
-  const vips = await plannedVips(config, engine, kernel)
+  const privileges = parsePrivileges(kernel.text('/proc/self/status') ?? '')
+  const vips = await plannedVips(config, engine, privileges)
   const { nodePortAddresses } = readNodeContext({ ...config, name: nodeNameOf(config) })
   return {
     nodeVersion: process.versions.node,
@@ -72,7 +76,7 @@ async function readFacts(config: Configuration, kernel: KernelFiles): Promise<Do
     firstFreePort: readNumber(kernel, '/proc/sys/net/ipv4/ip_unprivileged_port_start'),
     capabilities: readCapabilities(kernel),
     nodeAddresses: nodePortAddresses,
-    objects: config.files.length > 0 ? await readObjects(config, 'mode' in vips ? vips.mode : 'present') : undefined,
+    objects: config.files.length > 0 ? await readObjects(config, engine, vips, privileges) : undefined,
     inotify: readInotify(kernel),
     sctp: /^SCTP/m.test(kernel.text('/proc/net/protocols') ?? ''),
     clockSource: kernel.text('/sys/devices/system/clocksource/clocksource0/current_clocksource')?.trim(),
@@ -93,9 +97,8 @@ function plannedEngine({ engine, workers }: Configuration): DoctorFacts['engine'
 async function plannedVips(
   { vipMode }: Configuration,
   engine: DoctorFacts['engine'],
-  kernel: KernelFiles,
+  privileges: Privileges,
 ): Promise<DoctorFacts['vips']> {
-  const privileges = parsePrivileges(kernel.text('/proc/self/status') ?? '')
   const facts = await readVipFacts('name' in engine ? engine.name : 'node', createIpRoute(), privileges)
   try {
     return planVips(vipMode, facts)
@@ -105,7 +108,13 @@ async function plannedVips(
   }
 }
 
-async function readObjects(config: Configuration, mode: VipMode): Promise<ObjectFacts> {
+async function readObjects(
+  config: Configuration,
+  engine: DoctorFacts['engine'],
+  vips: DoctorFacts['vips'],
+  privileges: Privileges,
+): Promise<ObjectFacts> {
+  const mode = 'mode' in vips ? vips.mode : 'present'
   const { problems, listeners, snapshot } = await checkFiles(config.files, config)
   const { serviceClusterIpRanges: clusterIpRanges, externalIpRanges } = config
   const { wanted } = new VipPlanner({ clusterIpRanges, externalIpRanges }).claimsOf(snapshot)
@@ -120,6 +129,7 @@ async function readObjects(config: Configuration, mode: VipMode): Promise<Object
     listeners: listeners.length,
     ports: listeners.map(({ address }) => address.port),
     missing,
+    transparent: await readTransparent(snapshot, 'name' in engine ? engine.name : undefined, privileges, createIpRouting()),
   }
 }
 

@@ -112,6 +112,7 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     return (read(key).at(-1) ?? parseOptionValue(configOption(key), CONFIG_OPTIONS[key].default)) as OptionValue<Key>
   }
 
+  const clusterIpRanges = unique(read('serviceClusterIpRange'))
   const configuration: Configuration = {
     files: read('file'),
     engine: required('engine'),
@@ -124,8 +125,8 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     strictSourceRanges: required('strictSourceRanges'),
     serviceProxyName: read('serviceProxyName').at(-1),
     allowLoopbackEndpoints: required('allowLoopbackEndpoints'),
-    serviceClusterIpRange: read('serviceClusterIpRange')[0],
-    serviceClusterIpRanges: unique(read('serviceClusterIpRange')),
+    serviceClusterIpRange: clusterIpRanges[0],
+    serviceClusterIpRanges: clusterIpRanges,
     externalIpRanges: unique(read('externalIpRange')),
     vipMode: required('vipMode'),
     serviceNodePortRange: required('serviceNodePortRange'),

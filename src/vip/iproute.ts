@@ -1,5 +1,6 @@
 import { execFile } from 'node:child_process'
 import { messageOf } from '../lib/errors.ts'
+import type { Ip } from '../model/keys.ts'
 
 export type Family = 4 | 6
 
@@ -20,9 +21,22 @@ export interface IpRoute {
   /** `{ version }`, or `{ missing }` with the reason. */
   version(): Promise<{ readonly version: string } | { readonly missing: string }>
   /** The JSON of all local routes of a family, or why there is none. */
-  localRoutes(family: Family): Promise<{ readonly json: string } | { readonly failed: string }>
+  localRoutes(family: Family): Promise<Printed>
   /** Does commands, such as `route add …`, in order; one that fails does not keep the others from being done. Never rejects. */
   batch(family: Family, commands: readonly string[]): Promise<BatchFailures>
+}
+
+/** What a command printed, or why it printed nothing. */
+export type Printed = { readonly json: string } | { readonly failed: string }
+
+/** How this machine routes packets, for those who only look. */
+export interface IpRouting {
+  /** The JSON of all rules of a family. */
+  rules(family: Family): Promise<Printed>
+  /** The JSON of the local routes of a family in all tables. */
+  allLocalRoutes(family: Family): Promise<Printed>
+  /** The way to each address, a line of JSON for each that there is a way to. */
+  waysTo(family: Family, ips: readonly Ip[]): Promise<Printed>
 }
 
 interface Ended {
@@ -41,10 +55,7 @@ export function createIpRoute(): IpRoute {
       if (version) return { version }
       return { missing: failure === undefined ? 'the program "ip" here is not that of iproute2' : `no program "ip": ${failure}` }
     },
-    async localRoutes(family) {
-      const { out, err, failure } = await run([`-${family}`, '-N', '-json', 'route', 'show', 'table', 'local', 'type', 'local'])
-      return failure === undefined ? { json: out } : { failed: firstLine(err) || failure }
-    },
+    localRoutes: (family) => print(family, ['route', 'show', 'table', 'local', 'type', 'local']),
     async batch(family, commands) {
       const failures = new Map<number, string>()
       for (let first = 0; first < commands.length; first += BATCH_LINES) {
@@ -59,6 +70,25 @@ export function createIpRoute(): IpRoute {
       return failures
     },
   }
+}
+
+/** Opens the part of it that changes nothing and needs no privilege. Holds nothing. */
+export function createIpRouting(): IpRouting {
+  return {
+    rules: (family) => print(family, ['rule', 'show']),
+    allLocalRoutes: (family) => print(family, ['route', 'show', 'table', 'all', 'type', 'local']),
+    async waysTo(family, ips) {
+      const input = ips.map((ip) => `route get ${ip}\n`).join('')
+      const { out, err, failure } = await run([`-${family}`, '-N', '-json', '-force', '-batch', '-'], input)
+      // It ends with an error when there is no way to one of them.
+      return failure === undefined || parseBatchErrors(err).size > 0 ? { json: out } : { failed: firstLine(err) || failure }
+    },
+  }
+}
+
+async function print(family: Family, command: readonly string[]): Promise<Printed> {
+  const { out, err, failure } = await run([`-${family}`, '-N', '-json', ...command])
+  return failure === undefined ? { json: out } : { failed: firstLine(err) || failure }
 }
 
 /** What `ip -force -batch` says of lines that failed, by position from 0: a reason, then `Command failed -:LINE`. */

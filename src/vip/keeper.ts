@@ -124,11 +124,14 @@ class Keeper implements VipKeeper {
 
   inspect(snapshot: Snapshot): readonly Problem[] {
     const { wanted, refused } = this.#planner.claimsOf(snapshot)
+    const { table } = this.#machine
     const problems: Problem[] = []
     for (const [ip, refusals] of refused) {
-      const device = this.#machine.table.hosts.get(ip)
+      const device = table.hosts.get(ip)
+      // What we made and do not want any more is about to go.
+      const lasting = wanted.has(ip) || isPresent(table, ip)
       for (const { absent, own } of refusals) {
-        if (!this.isLocal(ip) && !wanted.has(ip)) problems.push(absent)
+        if (!lasting) problems.push(absent)
         else if (own && device !== undefined && device !== 'lo') problems.push(own)
       }
     }

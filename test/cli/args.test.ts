@@ -67,13 +67,20 @@ describe('command line', () => {
   })
 
   it('reads doctor with its switches', () => {
-    expect(parseArguments(['doctor'])).toEqual({ command: 'doctor', json: false, ipvs: false, flags: {} })
+    expect(parseArguments(['doctor'])).toEqual({ command: 'doctor', json: false, ipvs: false, flags: {}, kubeProxyFlags: {} })
     expect(parseArguments(['doctor', '--ipvs', '--json', '--file', 'a'])).toEqual({
       command: 'doctor',
       json: true,
       ipvs: true,
       flags: { file: ['a'] },
+      kubeProxyFlags: {},
     })
+  })
+
+  it('takes a command line of run for doctor as it is', () => {
+    const argv = ['--file', 'a', '--strict-source-ranges', '--drain-timeout=5s', '--only-without-ipvs', '--ipvs-scheduler', 'rr']
+    const { flags, kubeProxyFlags } = parseArguments(['run', ...argv]) as { flags: unknown; kubeProxyFlags: unknown }
+    expect(parseArguments(['doctor', ...argv])).toEqual({ command: 'doctor', json: false, ipvs: false, flags, kubeProxyFlags })
   })
 
   it('takes the flags of kube-proxy as Go does', () => {

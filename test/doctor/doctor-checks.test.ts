@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { type Diagnosis, type DoctorFacts, diagnose, type ObjectFacts } from '../../src/cli/doctor-checks.ts'
+import type { TransparentFacts } from '../../src/cli/doctor-transparent.ts'
 import type { Ip, Port } from '../../src/model/keys.ts'
 
 const GOOD: DoctorFacts = {
@@ -18,7 +19,7 @@ const GOOD: DoctorFacts = {
   wallMs: Date.UTC(2026, 0, 2, 3, 4, 5),
   ipvs: { works: false, reason: 'no table of it, and no module', looked: [] },
 }
-const OBJECTS: ObjectFacts = { errors: 0, listeners: 3, ports: [80, 53, 8080] as Port[], missing: [] }
+const OBJECTS: ObjectFacts = { errors: 0, listeners: 3, ports: [80, 53, 8080] as Port[], missing: [], transparent: undefined }
 
 function check(name: string, facts: Partial<DoctorFacts>): Diagnosis {
   const found = diagnose({ ...GOOD, ...facts }).find((diagnosis) => diagnosis.name === name)
@@ -75,10 +76,57 @@ describe('doctor', () => {
     ['sctp', { sctp: true }],
     ['capabilities', { capabilities: undefined }],
     ['capabilities', { capabilities: [] }],
+    // Enough for transparent sources.
+    ['capabilities', { capabilities: [10, 13] }],
     ['clock', { clockSource: undefined }],
     ['ipvs', { ipvs: { works: true, reason: '/proc/modules: ip_vs is loaded', looked: [] } }],
   ])('of %s is content with %j', (name, facts) => {
     expect(check(name, facts)).toMatchObject({ status: 'ok', fix: '' })
+  })
+
+  describe('of endpoints that are to see the clients', () => {
+    const endpoint = (n: number) => ({ address: { ip: `10.1.0.${n}` as Ip, port: 8080 as Port }, protocol: 'TCP' }) as const
+    const answer = (n: number, ...deliveredIf: readonly string[]) => ({ endpoint: endpoint(n), device: 'eth1', deliveredIf })
+    const see = (transparent: Partial<TransparentFacts>) =>
+      check('transparent', { objects: { ...OBJECTS, transparent: { lacks: undefined, answers: [], ...transparent } } })
+
+    it('says nothing where no Service asks for that', () => {
+      expect(diagnose({ ...GOOD, objects: OBJECTS }).map(({ name }) => name)).not.toContain('transparent')
+    })
+
+    it('is content where their answers are delivered here, and says on what condition', () => {
+      expect(see({ answers: [answer(1, ''), answer(2, '')] })).toMatchObject({
+        status: 'ok',
+        found: 'answers of 2 endpoints are delivered here',
+      })
+      expect(see({ answers: [answer(1, 'marked 0x1'), answer(2, 'marked 0x1', 'to 10.0.0.0/8')] })).toMatchObject({
+        status: 'ok',
+        found: 'answers of 2 endpoints are delivered here, some only if marked 0x1, or to 10.0.0.0/8',
+      })
+    })
+
+    it('names those whose answers pass by, and the rule for one of them', () => {
+      expect(see({ answers: [answer(1, ''), answer(2), answer(3)] })).toMatchObject({
+        status: 'fail',
+        found: 'answers are not delivered here from 10.1.0.2:8080/TCP, 10.1.0.3:8080/TCP',
+        fix: expect.stringContaining('"iif eth1 ipproto tcp sport 8080"'),
+      })
+    })
+
+    it('fails where there is no way to them, no privilege or no native engine, and warns where it cannot see', () => {
+      expect(see({ answers: [{ ...answer(1), device: undefined }] })).toMatchObject({
+        status: 'fail',
+        found: 'no route to 10.1.0.1:8080/TCP',
+      })
+      expect(see({ lacks: 'CAP_NET_ADMIN is missing' })).toMatchObject({
+        status: 'fail',
+        found: 'CAP_NET_ADMIN is missing: endpoints see this machine',
+      })
+      expect(see({ answers: { unknown: 'no program "ip"' } })).toMatchObject({
+        status: 'warn',
+        found: 'cannot see how answers are routed: no program "ip"',
+      })
+    })
   })
 
   it('names a few of many, and counts the others', () => {

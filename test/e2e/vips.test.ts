@@ -1,8 +1,11 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { runCommand, startCommandIn } from '../support/command.ts'
 import { eventually } from '../support/eventually.ts'
 import { CLIENT, ENDPOINTS, NetLab, NODE, noNamespaces } from '../support/net-lab.ts'
 import { labObjects, startLabProxy } from '../support/net-proxy.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 const CLUSTER_IPS = { clusterIP: '10.96.0.10', clusterIPs: ['10.96.0.10', 'fd00:96::10'], ipFamilies: ['IPv4', 'IPv6'] }
 const RANGES = ['--service-cluster-ip-range', '10.96.0.0/16,fd00:96::/112']
@@ -218,6 +221,17 @@ describe.skipIf(noNamespaces !== undefined)(`VIPs on a machine that lacks them${
     })
   })
 
+  it('are not removed without CAP_NET_ADMIN, and cleanup says so', async () => {
+    const leftover = ['local', '10.96.0.200/32', 'dev', 'lo', 'table', 'local', 'proto', '112', 'metric', '11297']
+    await lab.node.ip('route', 'add', ...leftover)
+    const drop = ['setpriv', '--bounding-set', '-net_admin', '--inh-caps', '-net_admin']
+    await using cleanup = startCommandIn(lab.node.namespace, ['cleanup'], drop)
+    expect((await cleanup.exit).code).toBe(1)
+    expect(cleanup.out()).toBe('failed 10.96.0.200: Operation not permitted\n')
+    expect(cleanup.err()).toBe('removing them needs CAP_NET_ADMIN: run it as root\n')
+    await lab.node.ip('route', 'del', ...leftover)
+  })
+
   it('keep the source address of clients where a Service asks for it', async () => {
     await using lab = await NetLab.open()
     // What the endpoints answer to clients must come back to us instead of being forwarded.
@@ -226,9 +240,18 @@ describe.skipIf(noNamespaces !== undefined)(`VIPs on a machine that lacks them${
         ['tcp', 'udp'].map((protocol) => [family, 'rule', 'iif', device, 'ipproto', protocol, 'sport', '9000', 'lookup', '100']),
       ),
     )
+    const objects = labObjects('web', CLUSTER_IPS, { 'portald.io/source-address': 'transparent' })
+    expect(await doctorOn(lab, objects)).toMatchObject({
+      status: 'fail',
+      found: expect.stringContaining(`answers are not delivered here from ${ENDPOINTS[4][0]}:9000/TCP`),
+      fix: expect.stringContaining('"iif to-a ipproto tcp sport 9000"'),
+    })
     for (const [family, object, ...rule] of rules) await lab.node.ip(family as string, object as string, 'add', ...rule)
     for (const family of ['-4', '-6']) await lab.node.ip(family, 'route', 'add', 'local', 'default', 'dev', 'lo', 'table', '100')
-    const objects = labObjects('web', CLUSTER_IPS, { 'portald.io/source-address': 'transparent' })
+    expect(await doctorOn(lab, objects)).toMatchObject({
+      status: 'ok',
+      found: 'answers of 8 endpoints are delivered here',
+    })
     {
       await using proxy = await startLabProxy(lab, ['--engine', 'native', ...RANGES], objects)
       expect(proxy.command.events('object.problem')).toEqual([])
@@ -261,3 +284,14 @@ describe.skipIf(noNamespaces !== undefined)(`VIPs on a machine that lacks them${
     })
   })
 })
+
+/** What `doctor` says on the lab's node of Services whose endpoints are to see the clients. */
+async function doctorOn(lab: NetLab, objects: readonly unknown[]): Promise<unknown> {
+  using folder = makeTemporaryFolder()
+  const file = join(folder.path, 'objects.json')
+  writeFileSync(file, JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }))
+  await using command = startCommandIn(lab.node.namespace, ['doctor', '--json', '--engine', 'native', '--file', file, ...RANGES])
+  await command.exit
+  const { checks } = JSON.parse(command.out()) as { checks: readonly { readonly name: string }[] }
+  return checks.find(({ name }) => name === 'transparent')
+}

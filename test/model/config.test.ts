@@ -168,6 +168,12 @@ describe('configuration', () => {
     expect(parse({ variables: { PORTALD_SERVICE_HOST: '10.0.0.1', PORTALD_PORT: 'tcp://10.0.0.1:80' } }).lines).toEqual([])
   })
 
+  it('says once what is wrong with a range that counts in two ways', () => {
+    expect(parse({ flags: { serviceClusterIpRange: ['10.96.0.0'] } }).lines).toEqual([
+      expect.stringContaining('--service-cluster-ip-range: error: "10.96.0.0": must be an address range'),
+    ])
+  })
+
   it('collects every bad value with where it stands and what would be right', () => {
     const { configuration, lines } = parse({
       flags: { workers: ['many'], nodeIp: ['10.0.0.1,web', '10.0.0.999'], engine: [''] },

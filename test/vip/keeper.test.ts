@@ -224,4 +224,15 @@ describe('the keeper of VIPs', () => {
     expect(world.keeper.inspect(snapshot).map(({ severity }) => severity)).toEqual(['warning'])
     expect(world.elsewhere()).toBe(2)
   })
+
+  it('has that problem, too, with one that is still local because of it: it is about to go', async () => {
+    const ingress = { loadBalancer: { ingress: [{ ip: '10.0.0.1' }] } }
+    const spec = { clusterIP: '10.96.0.1', type: 'LoadBalancer', allocateLoadBalancerNodePorts: false }
+    await using world = await createWorld()
+    const compiler = createCompiler()
+    await world.keeper.hold(compiler.compile([aService('web', spec, {}, { status: ingress })]))
+    expect(world.keeper.isLocal(ip('10.0.0.1'))).toBe(true)
+    const next = compiler.compile([aService('web', { clusterIP: '10.96.0.1', externalIPs: ['10.0.0.1'] })])
+    expect(world.keeper.inspect(next).map(({ severity, field }) => [severity, field])).toEqual([['error', 'spec.externalIPs']])
+  })
 })
