@@ -58,7 +58,7 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
       ready,
       draining: reading?.draining ?? false,
       missing: ready ? [] : waiting?.length ? waiting : ['some listeners were not tried yet'],
-      nodeEligible: true,
+      nodeEligible: reading?.nodeEligible ?? true,
       healthy,
       families: Object.fromEntries(FAMILIES.map((family) => [family, { lastUpdatedMs: appliedWallMs, healthy }])),
     }
@@ -132,7 +132,7 @@ function readMetrics(
     services: now.servicePorts,
     affinity: now.affinity,
     listeners,
-    sources: now.sources.map(({ name, state }) => ({ name, synced: state?.synced ?? false, readAtMs: state?.readAtMs })),
+    sources: now.sources.map(({ name, state, readAtMs }) => ({ name, synced: state?.synced ?? false, readAtMs })),
     problems: { error: errors, warning: now.problems.length - errors },
     snapshotRevision: now.snapshot?.revision ?? 0,
     recordsDropped: now.recordsDropped,

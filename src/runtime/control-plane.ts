@@ -5,6 +5,7 @@ import type { ParseOptions } from '../model/parse-options.ts'
 import type { NodeContext, Snapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import { type CompileOptions, compile } from '../snapshot/compile.ts'
+import { isEligible } from '../snapshot/node-object.ts'
 import { mergeStates } from '../source/merge.ts'
 import type { Source, SourceState } from '../source/source.ts'
 import { type NodeContextOptions, readNodeContext } from './node-context.ts'
@@ -29,6 +30,14 @@ export interface ControlPlaneOptions {
   readonly onQueued: () => void
 }
 
+/** A source, and what it said last. */
+export interface SourceReading {
+  readonly name: string
+  readonly state: SourceState | undefined
+  /** When that was last known to hold, in milliseconds since 1970. */
+  readonly readAtMs: number | undefined
+}
+
 /** From sources to snapshots: takes the newest state of each source, parses, compiles and publishes, at one pace. A
  *  source that fails keeps its last good state; nothing is ever removed because something could not be read. */
 export class ControlPlane implements AsyncDisposable {
@@ -46,6 +55,7 @@ export class ControlPlane implements AsyncDisposable {
   #nodeTimer: Timer | undefined
   #snapshot: Snapshot | undefined
   #synced = false
+  #nodeEligible = true
 
   constructor(options: ControlPlaneOptions) {
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -73,9 +83,17 @@ export class ControlPlane implements AsyncDisposable {
     return this.#synced
   }
 
+  /** Whether load balancers may send traffic to this node, as far as the cluster says. */
+  get nodeEligible(): boolean {
+    return this.#nodeEligible
+  }
+
   /** The newest state of each source, in their order. */
-  states(): readonly { readonly name: string; readonly state: SourceState | undefined }[] {
-    return this.#options.sources.map(({ name }, n) => ({ name, state: this.#states[n] }))
+  states(): readonly SourceReading[] {
+    return this.#options.sources.map((source, n) => {
+      const state = this.#states[n]
+      return { name: source.name, state, readAtMs: source.heardAtMs ? source.heardAtMs() : state?.readAtMs }
+    })
   }
 
   /** Reads every source and the machine's addresses again now. */
@@ -115,6 +133,7 @@ export class ControlPlane implements AsyncDisposable {
     const merged = mergeStates(this.#states)
     const objects = this.#parser.parse(merged.objects)
     const next = compile(objects, this.#node, compileOptions, this.#snapshot)
+    this.#nodeEligible = isEligible(objects.nodes.get(this.#node.name))
     this.#problemLog.update([...merged.problems, ...next.problems], objects.notes)
     this.#sayAssigned(next, logger)
     const withSources: Snapshot = { ...next, problems: [...merged.problems, ...next.problems] }

@@ -9,9 +9,9 @@ import type { SessionRecord } from '../model/session.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
 import type { FrontendKind, Snapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
-import type { Source, SourceState } from '../source/source.ts'
+import type { Source } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
-import { ControlPlane } from './control-plane.ts'
+import { ControlPlane, type SourceReading } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
 
 /** How often expired affinity records, and slots that are nobody's, are freed. */
@@ -52,7 +52,9 @@ export interface ProxyReading {
   readonly synced: boolean
   readonly snapshot: Snapshot | undefined
   readonly problems: readonly Problem[]
-  readonly sources: readonly { readonly name: string; readonly state: SourceState | undefined }[]
+  readonly sources: readonly SourceReading[]
+  /** Whether load balancers may send traffic to this node. */
+  readonly nodeEligible: boolean
   readonly ledger: LedgerViews
   readonly servicePorts: Iterable<{ readonly slot: number; readonly key: ServicePortKey }>
   readonly affinity: { readonly entries: number; readonly evictions: number }
@@ -157,6 +159,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       snapshot: dataPlane.snapshot,
       problems: dataPlane.snapshot?.problems ?? [],
       sources: controlPlane.states(),
+      nodeEligible: controlPlane.nodeEligible,
       ledger: dataPlane.ledger.views,
       servicePorts: dataPlane.servicePorts(),
       affinity: dataPlane.affinity(),

@@ -14,6 +14,14 @@ export function withNodeObject(node: NodeContext, object: Node | undefined, prev
   return sameList(previous.clients, next.clients) ? { ...next, clients: previous.clients } : next
 }
 
+/** What the cluster's autoscaler puts on a node that it will remove. */
+const LEAVING_TAINT = 'ToBeDeletedByClusterAutoscaler'
+
+/** Whether load balancers may send traffic to a node, as kube-proxy decides it (KEP-3836). One without an object may. */
+export function isEligible(object: Node | undefined): boolean {
+  return !object?.deleting && !object?.taints.includes(LEAVING_TAINT)
+}
+
 /** Whether both say the same. */
 export function sameNode(a: NodeContext, b: NodeContext): boolean {
   return (
