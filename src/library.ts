@@ -1,4 +1,5 @@
 import { openObserver } from './admin/observer.ts'
+import type { EndpointOverride, EndpointWish } from './balancer/overlay.ts'
 import { systemClock } from './lib/clock.ts'
 import { ProxyError } from './lib/errors.ts'
 import { readPackageVersion } from './lib/package-version.ts'
@@ -13,6 +14,7 @@ import { openFileSource } from './source/file-source.ts'
 import { createObjectSource } from './source/object-source.ts'
 import { openFileParser } from './source/parser.ts'
 
+export type { EndpointOverride, EndpointWish } from './balancer/overlay.ts'
 export { type ErrorCode, ProxyError } from './lib/errors.ts'
 export type { Problem } from './model/problem.ts'
 export type { SessionRecord } from './model/session.ts'
@@ -42,6 +44,13 @@ export interface PortaldProxy extends AsyncDisposable {
   readonly ready: Promise<void>
   /** What it listens on, or tries to. */
   addresses(): readonly ProxyAddress[]
+  /** Gives the endpoints of a Service (`namespace/name`) with this address (`10.1.0.1` or `10.1.0.1:8080`) another weight, or
+   *  takes them out of service, in place of what was set before; `{}` takes that back. It stays until then, whatever is
+   *  loaded. Returns how many endpoints it is for.
+   *  @throws ProxyError E_CONFIG when the weight is none. */
+  setEndpoint(service: string, address: string, wish: EndpointWish): number
+  /** What was set that way. */
+  overrides(): readonly EndpointOverride[]
   /** What is wrong with the objects and files in force. */
   problems(): readonly Problem[]
   /** Takes these objects instead of the ones before; sessions to endpoints that stay are not touched. */
@@ -82,6 +91,8 @@ export async function openProxy(options: OpenProxyOptions): Promise<PortaldProxy
     return {
       ready: proxy.ready,
       addresses: () => proxy.addresses(),
+      setEndpoint: (service, address, wish) => proxy.setEndpoint(service, address, wish),
+      overrides: () => proxy.overrides(),
       problems: () => proxy.read().problems,
       update: (next) => objectSource.set(next),
       refresh: () => proxy.refresh(),

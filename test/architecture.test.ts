@@ -12,6 +12,7 @@ const RANKS: Readonly<Record<string, number>> = {
   affinity: 2,
   health: 2,
   observe: 2,
+  vip: 2,
   listener: 3,
   runtime: 4,
   admin: 5,

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest'
 import { ANNOTATIONS } from '../src/model/annotations.ts'
 import { flagOf, OPTION_KEYS } from '../src/model/config-table.ts'
 import { KUBE_PROXY_FLAGS } from '../src/model/kube-proxy-config.ts'
+import { BACKUP_LABEL, WEIGHT_LABEL } from '../src/model/preference.ts'
 import { LOG_EVENTS } from '../src/observe/log-events.ts'
 import { METRICS } from '../src/observe/metric-table.ts'
 import { annotationRows, kubeProxyRows, optionRows } from './support/doc-rows.ts'
@@ -91,10 +92,10 @@ describe('documentation', () => {
 
   it('mentions no flag, annotation or metric that does not exist', () => {
     const flags = new Set([...OPTION_KEYS.map(flagOf), ...KUBE_PROXY_FLAGS.map(({ flag }) => flag), ...OTHER_FLAGS])
-    const annotations = new Set(ANNOTATIONS.map(({ name }) => name))
+    const annotations = new Set([...ANNOTATIONS.map(({ name }) => name), WEIGHT_LABEL, BACKUP_LABEL])
     const known = { flags, annotations, metrics: new Set(Object.keys(METRICS)) }
     const unknown = pages.flatMap((path) => {
-      const text = read(path).replace(/^.*\b(?:npm|npx (?!portald)|apt-get|curl|node|docker|kubectl|git) .*$/gm, '')
+      const text = read(path).replace(/^.*\b(?:npm|npx (?!portald)|apt-get|curl|node|docker|iptables|kubectl|git) .*$/gm, '')
       return [
         ...[...text.matchAll(/(?<![\w-])--([a-z][a-z-]+)/g)].filter(([, flag]) => !known.flags.has(flag as string)),
         ...[...text.matchAll(/portald\.io\/[a-z][a-z-]+(?!\w)/g)].filter(([name]) => !known.annotations.has(name)),

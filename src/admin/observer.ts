@@ -7,8 +7,10 @@ import { type AccessLog, openAccessLog } from '../observe/access-log.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics, MetricsReading } from '../observe/metrics.ts'
 import type { ProxyOptions, Proxy as RunningProxy } from '../runtime/proxy.ts'
+import { countNoLocalEndpoints } from '../snapshot/no-local-endpoints.ts'
 import { createChangeCounter } from './change-counter.ts'
 import { openProbeServers, type ProbeServers } from './probe-server.ts'
+import { ServiceChecks } from './service-checks.ts'
 
 export interface ObserverOptions {
   readonly config: Configuration
@@ -20,11 +22,12 @@ export interface ObserverOptions {
   readonly processMetrics?: boolean
 }
 
-/** What lets people see a proxy: its access log, metrics and health checks, each where the configuration asks for it.
+/** What lets people see a proxy: its access log, metrics and health checks, each where the configuration asks for it, and
+ *  answers to load balancers where Services ask for them.
  *  Opened before the proxy and disposed after it, so that the last session is logged too. */
 export interface Observer extends AsyncDisposable {
   /** What the proxy has to be opened with. */
-  readonly hooks: Pick<ProxyOptions, 'onSession' | 'onQueued' | 'onApplied'>
+  readonly hooks: Pick<ProxyOptions, 'onSession' | 'onQueued' | 'onStarted' | 'onApplied'>
   /** Begins to answer for the proxy; resolves when each address was tried once. */
   attach(proxy: RunningProxy): Promise<void>
   /** Opens the access log again, for a file that was moved away. */
@@ -46,22 +49,40 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
   let metrics: Metrics | undefined
   let servers: ProbeServers | undefined
   let proxy: RunningProxy | undefined
-  let queuedAtMs: number | undefined
+  /** Since when the oldest change waits that nobody works on, and the oldest one of those that are being put in force. */
+  let waitingSinceMs: number | undefined
+  let workingSinceMs: number | undefined
   let appliedWallMs: number | undefined
   let ready = false
 
   function health(): ProbeState {
     const reading = proxy?.read()
-    const healthy = queuedAtMs === undefined || clock.now() - queuedAtMs < STUCK_MS
+    const sinceMs = workingSinceMs ?? waitingSinceMs
+    const healthy = sinceMs === undefined || clock.now() - sinceMs < STUCK_MS
     const waiting = reading?.sources.filter(({ state }) => !state?.synced).map(({ name }) => `source ${name} has not loaded`)
     return {
       ready,
       draining: reading?.draining ?? false,
       missing: ready ? [] : waiting?.length ? waiting : ['some listeners were not tried yet'],
-      nodeEligible: reading?.nodeEligible ?? true,
+      nodeEligible: reading?.snapshot?.nodeState !== 'leaving',
       healthy,
       families: Object.fromEntries(FAMILIES.map((family) => [family, { lastUpdatedMs: appliedWallMs, healthy }])),
     }
+  }
+
+  const serviceChecks = new ServiceChecks({
+    // Whoever is about to stop must not be sent anybody.
+    healthy() {
+      const { draining, healthy } = health()
+      return healthy && !draining
+    },
+    clock,
+    random: options.random,
+    logger: logger.child({ component: 'service-checks' }),
+  })
+  const followChecks = () => {
+    const snapshot = proxy?.read().snapshot
+    if (snapshot) serviceChecks.follow(snapshot.healthChecks)
   }
 
   return {
@@ -69,17 +90,23 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
       // Without an access log nobody reads them, and naming a session costs more than forwarding a small one.
       ...(accessLog ? { onSession: (record) => accessLog.append(record) } : {}),
       onQueued() {
-        queuedAtMs ??= clock.now()
+        waitingSinceMs ??= clock.now()
         metrics?.syncQueued(FAMILIES)
       },
+      onStarted() {
+        workingSinceMs ??= waitingSinceMs
+        waitingSinceMs = undefined
+      },
       onApplied(durationMs) {
-        queuedAtMs = undefined
+        workingSinceMs = undefined
         appliedWallMs = clock.wall()
         metrics?.syncFinished(durationMs, FAMILIES)
+        followChecks()
       },
     },
     async attach(opened) {
       proxy = opened
+      followChecks()
       void opened.ready.then(() => {
         ready = true
       })
@@ -106,6 +133,7 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
       await accessLog?.reopen()
     },
     async [Symbol.asyncDispose]() {
+      await serviceChecks[Symbol.asyncDispose]()
       await servers?.[Symbol.asyncDispose]()
       await accessLog?.[Symbol.asyncDispose]()
     },
@@ -135,8 +163,10 @@ function readMetrics(
     sources: now.sources.map(({ name, state, readAtMs }) => ({ name, synced: state?.synced ?? false, readAtMs })),
     problems: { error: errors, warning: now.problems.length - errors },
     snapshotRevision: now.snapshot?.revision ?? 0,
+    vips: now.vips,
     recordsDropped: now.recordsDropped,
     accessLogDropped: accessLog?.dropped() ?? 0,
+    noLocalEndpoints: countNoLocalEndpoints(now.snapshot),
     changes: changes(now.snapshot),
   }
 }

@@ -1,11 +1,13 @@
+import type { RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import { answerProbe, type ProbeState } from '../health/probe-answers.ts'
-import { createBackoff } from '../lib/backoff.ts'
-import type { Clock, Timer } from '../lib/clock.ts'
+import type { Clock } from '../lib/clock.ts'
 import { ProxyError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import type { Logger } from '../observe/logger.ts'
+import { HttpListener } from './http-listener.ts'
+import { sendJson } from './send-json.ts'
 
 export interface ProbeServersOptions {
   /** Such as `0.0.0.0:10256` or `[::]:10256`; empty or left out: not served. */
@@ -30,24 +32,26 @@ export interface ProbeServers extends AsyncDisposable {
   addresses(): { readonly healthz: AddressInfo | undefined; readonly metrics: AddressInfo | undefined }
 }
 
-/** Far more than checkers and scrapers need; the descriptors belong to sessions. */
+/** Far more than checkers and scrapers need. */
 const MOST_CONNECTIONS = 64
-const MOST_HEADER_BYTES = 8192
-const REQUEST_MS = 5000
-const FIRST_RETRY_MS = 500
-const LONGEST_RETRY_MS = 15_000
 
-/** Opens them; resolves when each address was tried once. An address that cannot be bound is tried again for as long as
- *  it takes: a proxy that forwards is worth more than one that can be asked. */
+interface Bind {
+  readonly host: string
+  readonly port: number
+}
+
+/** Opens them; resolves when each address was tried once. One that cannot be bound is tried again. */
 export async function openProbeServers(options: ProbeServersOptions): Promise<ProbeServers> {
   const healthz = options.healthzAddress ? parseListenAddress(options.healthzAddress) : undefined
   const metrics = options.metricsAddress ? parseListenAddress(options.metricsAddress) : undefined
   // One address for both is asked for by some, and two servers could not share it.
   const shared = healthz !== undefined && healthz.port !== 0 && options.healthzAddress === options.metricsAddress
-  const metricsServer = metrics && new ProbeServer(metrics, options, true)
-  const healthzServer = shared ? metricsServer : healthz && new ProbeServer(healthz, options, false)
-  const servers = [...new Set([healthzServer, metricsServer])].filter((server) => server !== undefined)
-  await Promise.all(servers.map((server) => server.open()))
+  const [metricsServer, ownServer] = await Promise.all([
+    metrics && ProbeServer.open(metrics, options, true),
+    healthz && !shared ? ProbeServer.open(healthz, options, false) : undefined,
+  ])
+  const healthzServer = shared ? metricsServer : ownServer
+  const servers = [metricsServer, ownServer].filter((server) => server !== undefined)
   return {
     addresses: () => ({ healthz: healthzServer?.address(), metrics: metricsServer?.address() }),
     async [Symbol.asyncDispose]() {
@@ -57,7 +61,7 @@ export async function openProbeServers(options: ProbeServersOptions): Promise<Pr
 }
 
 /** `127.0.0.1:10249`, `[::1]:10249`, `localhost:10249`, or `:10249` for every address. Throws a `ProxyError`. */
-export function parseListenAddress(text: string): { readonly host: string; readonly port: number } {
+export function parseListenAddress(text: string): Bind {
   const match = /^(?:\[(?<v6>[0-9a-fA-F:.%\w]*)\]|(?<host>[^:[\]]*)):(?<port>\d{1,5})$/.exec(text)
   const port = Number(match?.groups?.['port'])
   if (!match || port > 65535) {
@@ -66,81 +70,45 @@ export function parseListenAddress(text: string): { readonly host: string; reado
   return { host: match.groups?.['v6'] || match.groups?.['host'] || '::', port }
 }
 
+/** Answers a given address; owns what answers. */
 class ProbeServer implements AsyncDisposable {
-  readonly #bind: { readonly host: string; readonly port: number }
-  readonly #options: ProbeServersOptions
-  readonly #withMetrics: boolean
-  #app: FastifyInstance | undefined
-  #retry: Timer | undefined
-  #attempt: Promise<void> | undefined
-  #disposed = false
-  #failed = false
-  readonly #backoff
+  readonly #app: FastifyInstance
+  readonly #listener: HttpListener
 
-  constructor(bind: { readonly host: string; readonly port: number }, options: ProbeServersOptions, withMetrics: boolean) {
-    this.#bind = bind
-    this.#options = options
-    this.#withMetrics = withMetrics
-    this.#backoff = createBackoff({ firstMs: FIRST_RETRY_MS, longestMs: LONGEST_RETRY_MS, random: options.random })
+  private constructor(app: FastifyInstance, listener: HttpListener) {
+    this.#app = app
+    this.#listener = listener
+  }
+
+  static async open(bind: Bind, options: ProbeServersOptions, withMetrics: boolean): Promise<ProbeServer> {
+    const { clock, logger, random } = options
+    const app = await buildApp(options, withMetrics)
+    const handle = app.routing as RequestListener
+    const serves = withMetrics ? 'metrics and health checks' : 'health checks'
+    const listener = new HttpListener({ ...bind, handle, serves, mostConnections: MOST_CONNECTIONS, clock, random, logger })
+    await listener.open()
+    return new ProbeServer(app, listener)
   }
 
   address(): AddressInfo | undefined {
-    return (this.#app?.server.address() as AddressInfo | null | undefined) ?? undefined
-  }
-
-  /** Tries to bind once, now, and goes on trying by itself. */
-  open(): Promise<void> {
-    this.#attempt = this.#tryOnce()
-    return this.#attempt
-  }
-
-  async #tryOnce(): Promise<void> {
-    const { logger, clock } = this.#options
-    const key = this.#bind.host.includes(':')
-      ? `[${this.#bind.host}]:${this.#bind.port}`
-      : `${this.#bind.host}:${this.#bind.port}`
-    const app = await buildApp(this.#options, this.#withMetrics)
-    try {
-      await app.listen(this.#bind)
-      this.#app = app
-      const serves = this.#withMetrics ? 'metrics and health checks' : 'health checks'
-      logger.info('probe.opened', `answering ${serves}`, { key, address: app.addresses()[0] })
-    } catch (error) {
-      await app.close()
-      if (!this.#failed) logger.warn('probe.failed', 'address cannot be bound; it is tried again', { key, error })
-      this.#failed = true
-      if (!this.#disposed) this.#retry = clock.after(this.#backoff.next(), () => void this.open())
-    }
+    return this.#listener.address()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    this.#disposed = true
-    this.#retry?.[Symbol.dispose]()
-    await this.#attempt
-    await this.#app?.close()
-    this.#app = undefined
+    await this.#listener[Symbol.asyncDispose]()
+    await this.#app.close()
   }
 }
 
 async function buildApp(options: ProbeServersOptions, withMetrics: boolean): Promise<FastifyInstance> {
   // Loaded here: its 60 ms should not stand between the start and the first listener.
   const { fastify } = await import('fastify')
-  const app = fastify({
-    forceCloseConnections: true,
-    bodyLimit: 1,
-    connectionTimeout: REQUEST_MS,
-    requestTimeout: REQUEST_MS,
-    keepAliveTimeout: REQUEST_MS,
-    http: { maxHeaderSize: MOST_HEADER_BYTES, headersTimeout: REQUEST_MS, connectionsCheckingInterval: REQUEST_MS },
-  })
-  app.server.maxConnections = MOST_CONNECTIONS
+  const app = fastify({ bodyLimit: 1 })
   for (const path of ['/healthz', '/livez', '/readyz'] as const) {
     app.get(path, (_request, reply) => {
       const { code, body } = answerProbe(path, options.health(), options.clock.wall())
       if (path !== '/readyz') options.onProbe?.(path, code)
-      // As bytes, so that the type stays what kube-proxy says, without a charset.
-      const bytes = Buffer.from(`${JSON.stringify(body)}\n`)
-      reply.code(code).header('content-type', 'application/json').header('x-content-type-options', 'nosniff').send(bytes)
+      return sendJson(reply, code, body)
     })
   }
   if (withMetrics) {
@@ -158,5 +126,6 @@ async function buildApp(options: ProbeServersOptions, withMetrics: boolean): Pro
       .type('text/plain; charset=utf-8')
       .send(code >= 500 ? 'internal error\n' : 'bad request\n')
   })
+  await app.ready()
   return app
 }

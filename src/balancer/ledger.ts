@@ -1,8 +1,9 @@
 import type { Random } from '../lib/random.ts'
 import type { EndpointKey, ServicePortKey } from '../model/keys.ts'
 import {
+  ENDPOINT_WORDS,
   endpointBase,
-  endpointCell,
+  endpointWord,
   type LedgerViews,
   ledgerViews,
   ROTATIONS,
@@ -102,6 +103,11 @@ export class Ledger {
     return slot
   }
 
+  /** The slot that an endpoint has, if it has one. */
+  knownEndpointSlot(service: ServicePortKey, key: EndpointKey): number | undefined {
+    return this.#services.get(service)?.endpoints.get(key)
+  }
+
   /** Gives up slots that `revision` no longer uses: endpoints that left, and whole Service ports. Returns the slots of
    *  the endpoints that left. */
   retain(service: ServicePortKey, endpoints: ReadonlySet<EndpointKey> | undefined, revision: number): number[] {
@@ -128,6 +134,7 @@ export class Ledger {
     for (const [name, retired] of this.#retiredEndpoints) {
       if (!wasIdle(retired, revision, this.activeAt(retired.slot))) continue
       for (const row of this.views.rows) row.endpoints.fill(0, endpointBase(retired.slot), endpointBase(retired.slot + 1))
+      for (const word of ENDPOINT_WORDS) Atomics.store(this.views.endpointWords, endpointWord(retired.slot, word), 0)
       this.#retiredEndpoints.delete(name)
       this.#endpointNames[retired.slot] = undefined
       this.#unsweptEndpoints.push(retired.slot)
@@ -152,9 +159,8 @@ export class Ledger {
 
   /** Sessions that run on an endpoint now, over all threads. */
   activeAt(endpointSlot: number): number {
-    const cell = endpointBase(endpointSlot) + endpointCell('active')
     let active = 0
-    for (const row of this.views.rows) active += row.endpoints[cell] as number
+    for (const row of this.views.rows) active += row.active[endpointSlot] as number
     return active
   }
 

@@ -1,5 +1,8 @@
+import type { Random } from '../lib/random.ts'
 import type { RouteEndpoint } from '../model/delta.ts'
+import type { Ip } from '../model/keys.ts'
 import type { ClientAddress, Tried } from '../model/session.ts'
+import type { LedgerViews } from '../model/shared-layout.ts'
 
 /** The momentary choice over a fixed list of endpoints: replaced when the list changes, never edited. Synchronous. */
 export interface Picker {
@@ -7,11 +10,20 @@ export interface Picker {
   pick(client: ClientAddress, tried: readonly Tried[]): number
 }
 
-/** What a picker may remember beyond its list: words in shared memory that outlive it. */
+/** What a picker may look at beyond its list. */
 export interface PickerState {
-  readonly rotations: Int32Array<SharedArrayBuffer>
+  /** Words in shared memory: they outlive the picker, and other threads change them. */
+  readonly ledger: LedgerViews
+  /** The row of the thread that picks. */
+  readonly row: number
+  readonly serviceSlot: number
   /** The rotation word of this list. */
   readonly rotation: number
+  /** The address that clients come to. */
+  readonly ip: Ip
+  readonly random: Random
+  /** Milliseconds that only ever go forward. */
+  readonly now: () => number
 }
 
 /** A way of choosing. Registered in `schedulers/registry.ts`. */

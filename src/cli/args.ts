@@ -72,6 +72,13 @@ export function parseArguments(argv: readonly string[]): Invocation {
     .option('--json', 'Print one JSON document')
     .option('--ipvs', 'Only say whether IPVS works here: exit code 0 if it does, 1 if not')
   program
+    .command('cleanup')
+    .description(HELP.cleanup.description)
+    .addHelpText('after', HELP.cleanup.examples)
+    .action(() => {
+      invocation = { command: 'cleanup' }
+    })
+  program
     .command('version')
     .description(HELP.version.description)
     .addHelpText('after', HELP.version.examples)

@@ -4,7 +4,7 @@ import { showAddress } from '../model/keys.ts'
 import { createObjectParser } from '../model/parse-objects.ts'
 import { parseOptionsOf } from '../model/parse-options.ts'
 import { type Problem, showProblem } from '../model/problem.ts'
-import type { Route } from '../model/snapshot.ts'
+import type { HealthCheck, Route, Snapshot } from '../model/snapshot.ts'
 import { nodeNameOf, readNodeContext } from '../runtime/node-context.ts'
 import { compile } from '../snapshot/compile.ts'
 import { openFileSource } from '../source/file-source.ts'
@@ -25,8 +25,10 @@ export interface CheckArguments {
 export interface CheckResult {
   readonly problems: readonly Problem[]
   readonly listeners: readonly Route[]
+  readonly healthChecks: readonly HealthCheck[]
   /** Things worth saying that are not wrong. */
   readonly notes: readonly string[]
+  readonly snapshot: Snapshot
 }
 
 /** Says what is wrong with files of objects, and what `run` would listen on; opens no socket. */
@@ -56,11 +58,13 @@ export async function checkFiles(files: readonly string[], configuration: Config
   const node = readNodeContext({ ...configuration, name: nodeNameOf(configuration) })
   const found = mergeStates(states)
   const objects = createObjectParser(parseOptionsOf(configuration)).parse(found.objects)
-  const snapshot = compile(objects, node, { nodePortRange, clusterIpRange }, undefined)
+  const snapshot = compile(objects, node, { nodePortRange, clusterIpRange, transparentSource: true }, undefined)
   return {
     problems: [...found.problems, ...snapshot.problems].toSorted(byPlace),
     listeners: [...snapshot.routes.values()],
+    healthChecks: [...snapshot.healthChecks.values()],
     notes: objects.notes,
+    snapshot,
   }
 }
 
@@ -81,15 +85,18 @@ function splitPlace(place: string): [file: string, line: number] {
   return [file, Number(line)]
 }
 
-function showText({ problems, listeners, notes }: CheckResult, { output }: CommandContext): void {
+function showText({ problems, listeners, healthChecks, notes }: CheckResult, { output }: CommandContext): void {
   for (const note of notes) output.err(note)
   for (const problem of problems) output.out(showProblem(problem))
   for (const { address, kind, service, port } of listeners) {
     output.out(`${port.protocol} ${showAddress(address)} ${kind} ${service.key}`)
   }
+  for (const { address, namespace, name } of healthChecks) {
+    output.out(`TCP ${showAddress(address)} healthCheckNodePort ${namespace}/${name}`)
+  }
 }
 
-function showJson({ problems, listeners, notes }: CheckResult): string {
+function showJson({ problems, listeners, healthChecks, notes }: CheckResult): string {
   const shown = {
     ok: problems.every((problem) => problem.severity !== 'error'),
     problems,
@@ -100,6 +107,11 @@ function showJson({ problems, listeners, notes }: CheckResult): string {
       service: service.key,
       port: port.name,
       endpoints: endpoints.map((endpoint) => showAddress(endpoint.address)),
+    })),
+    healthChecks: healthChecks.map(({ address, namespace, name, localEndpoints }) => ({
+      address: showAddress(address),
+      service: `${namespace}/${name}`,
+      localEndpoints,
     })),
     notes,
   }

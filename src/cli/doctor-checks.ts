@@ -1,5 +1,6 @@
 import type { Ip, Port } from '../model/keys.ts'
 import type { IpvsFinding } from '../runtime/ipvs.ts'
+import type { VipPlan } from '../vip/vip-mode.ts'
 
 /** What the doctor looks at; `undefined` where this system does not tell. */
 export interface DoctorFacts {
@@ -8,6 +9,8 @@ export interface DoctorFacts {
   readonly engine:
     | { readonly name: 'native' | 'node'; readonly reason: string; readonly workers: number }
     | { readonly failed: string }
+  /** What `run` would do about addresses that the machine lacks, and why; or why it could not start. */
+  readonly vips: VipPlan | { readonly failed: string }
   readonly engineWanted: 'auto' | 'native' | 'node'
   /** Descriptors that sessions may hold. */
   readonly descriptors: number
@@ -32,7 +35,7 @@ export interface ObjectFacts {
   readonly listeners: number
   /** Of the listeners, those below {@link DoctorFacts.firstFreePort} and elsewhere. */
   readonly ports: readonly Port[]
-  /** Addresses that nothing can be bound to. */
+  /** Addresses that nothing can be bound to, and that `run` would not make local. */
   readonly missing: readonly Ip[]
 }
 
@@ -69,6 +72,7 @@ const CHECKS: readonly (readonly [name: string, check: (facts: DoctorFacts) => V
   ['engine', checkEngine],
   ['descriptors', checkDescriptors],
   ['low-ports', checkLowPorts],
+  ['vips', checkVips],
   ['addresses', checkAddresses],
   ['objects', checkObjects],
   ['inotify', checkInotify],
@@ -119,12 +123,17 @@ function checkLowPorts({ firstFreePort, capabilities, objects }: DoctorFacts): V
   return objects ? ok(`${found}, and none is wanted`) : { status: 'warn', found, fix }
 }
 
+function checkVips({ vips }: DoctorFacts): Verdict {
+  if ('failed' in vips) return { status: 'fail', found: vips.failed, fix: 'give --vip-mode auto; docs/vips.md: what it takes' }
+  return ok(`${vips.mode}: ${vips.reason}`)
+}
+
 function checkAddresses({ nodeAddresses, objects }: DoctorFacts): Verdict {
   const own = nodeAddresses.length === 0 ? 'none answers on nodePorts' : `on nodePorts: ${some(nodeAddresses)}`
   if (objects && objects.missing.length > 0) {
     const { missing } = objects
     const found = `not on this machine: ${some(missing)}`
-    return { status: 'fail', found, fix: 'add them, or a route for the range: docs/operations.md' }
+    return { status: 'fail', found, fix: 'let --vip-mode anyip make them local, or add them: docs/vips.md' }
   }
   if (nodeAddresses.length > 0) return ok(objects ? `those of ${count(objects.listeners, 'listener')} are here; ${own}` : own)
   return { status: 'warn', found: own, fix: 'give --node-ip, or other ranges in --nodeport-addresses' }

@@ -3,11 +3,16 @@ import { descriptorLimit } from '../lib/descriptor-limit.ts'
 import { ProxyError } from '../lib/errors.ts'
 import { type KernelFiles, kernelFiles } from '../lib/kernel-files.ts'
 import { isLocalAddress } from '../lib/local-address.ts'
+import { parsePrivileges } from '../lib/privileges.ts'
 import type { Configuration, GivenValues } from '../model/config.ts'
 import { type Problem, showProblem } from '../model/problem.ts'
 import { descriptorsForSessions, planEngine } from '../runtime/choose-engine.ts'
 import { findIpvs } from '../runtime/ipvs.ts'
 import { nodeNameOf, readNodeContext } from '../runtime/node-context.ts'
+import { readVipFacts } from '../runtime/vips.ts'
+import { VipPlanner } from '../vip/claims.ts'
+import { createIpRoute } from '../vip/iproute.ts'
+import { planVips, type VipMode } from '../vip/vip-mode.ts'
 import { checkFiles } from './check.ts'
 import { type CommandContext, EXIT, refuseUsage } from './command-context.ts'
 import { type Diagnosis, type DoctorFacts, diagnose, type ObjectFacts } from './doctor-checks.ts'
@@ -55,16 +60,19 @@ function showDiagnosis({ name, status, found, fix }: Diagnosis): string {
 }
 
 async function readFacts(config: Configuration, kernel: KernelFiles): Promise<DoctorFacts> {
+  const engine = plannedEngine(config)
+  const vips = await plannedVips(config, engine, kernel)
   const { nodePortAddresses } = readNodeContext({ ...config, name: nodeNameOf(config) })
   return {
     nodeVersion: process.versions.node,
-    engine: plannedEngine(config),
+    engine,
+    vips,
     engineWanted: config.engine,
     descriptors: descriptorsForSessions(descriptorLimit(kernel)),
     firstFreePort: readNumber(kernel, '/proc/sys/net/ipv4/ip_unprivileged_port_start'),
     capabilities: readCapabilities(kernel),
     nodeAddresses: nodePortAddresses,
-    objects: config.files.length > 0 ? await readObjects(config) : undefined,
+    objects: config.files.length > 0 ? await readObjects(config, 'mode' in vips ? vips.mode : 'present') : undefined,
     inotify: readInotify(kernel),
     sctp: /^SCTP/m.test(kernel.text('/proc/net/protocols') ?? ''),
     clockSource: kernel.text('/sys/devices/system/clocksource/clocksource0/current_clocksource')?.trim(),
@@ -82,10 +90,29 @@ function plannedEngine({ engine, workers }: Configuration): DoctorFacts['engine'
   }
 }
 
-async function readObjects(config: Configuration): Promise<ObjectFacts> {
-  const { problems, listeners } = await checkFiles(config.files, config)
+async function plannedVips(
+  { vipMode }: Configuration,
+  engine: DoctorFacts['engine'],
+  kernel: KernelFiles,
+): Promise<DoctorFacts['vips']> {
+  const privileges = parsePrivileges(kernel.text('/proc/self/status') ?? '')
+  const facts = await readVipFacts('name' in engine ? engine.name : 'node', createIpRoute(), privileges)
+  try {
+    return planVips(vipMode, facts)
+  } catch (error) {
+    if (error instanceof ProxyError && error.code === 'E_VIP_MODE') return { failed: error.message }
+    throw error
+  }
+}
+
+async function readObjects(config: Configuration, mode: VipMode): Promise<ObjectFacts> {
+  const { problems, listeners, snapshot } = await checkFiles(config.files, config)
+  const { serviceClusterIpRanges: clusterIpRanges, externalIpRanges } = config
+  const { wanted } = new VipPlanner({ clusterIpRanges, externalIpRanges }).claimsOf(snapshot)
   const missing = []
   for (const ip of new Set(listeners.map(({ address }) => address.ip))) {
+    // `run` would make it local, or do without.
+    if (mode === 'freebind' || (mode === 'anyip' && wanted.has(ip))) continue
     if (!(await isLocalAddress(ip))) missing.push(ip)
   }
   return {

@@ -19,9 +19,7 @@ export async function execute(argv: readonly string[], context: CommandContext):
       case 'doctor':
         return await (await import('./doctor.ts')).doctor(invocation, context)
       case 'cleanup':
-        // What `--cleanup` asks for: nothing is ever left on the machine by this version.
-        output.out('nothing to clean up: portald has made nothing on this machine')
-        return EXIT.done
+        return await (await import('./cleanup.ts')).cleanup(output)
       case 'version':
         output.out(`portald ${readPackageVersion()} (node ${process.versions.node})`)
         return EXIT.done

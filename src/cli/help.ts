@@ -60,6 +60,15 @@ Examples:
   portald doctor --json | jq '.checks[] | select(.status != "ok")'
   portald doctor --ipvs && echo "kube-proxy can use IPVS here"`,
   },
+  cleanup: {
+    description: 'Remove addresses that an instance made local and left behind when it was killed.',
+    examples: `
+Only what this program made is ever removed, and nothing that a running instance needs. Needs CAP_NET_ADMIN.
+Exits with 1 if something could not be removed.
+
+Example:
+  portald cleanup`,
+  },
   version: {
     description: 'Say which version this is.',
     examples: `

@@ -1,11 +1,10 @@
 import { readFile } from 'node:fs/promises'
-import { hasScheduler } from '../balancer/schedulers/registry.ts'
 import { messageOf } from '../lib/errors.ts'
 import { type Configuration, type GivenValues, parseConfiguration } from '../model/config.ts'
 import type { ConfigurationFile } from '../model/config-given.ts'
 import { type OptionCommand, variableOf } from '../model/config-table.ts'
 import type { KubeProxyFlags } from '../model/kube-proxy-config.ts'
-import { type Problem, showValue } from '../model/problem.ts'
+import type { Problem } from '../model/problem.ts'
 
 /** Where a command's options may come from. */
 export interface ConfigurationSources {
@@ -22,24 +21,7 @@ export async function readConfiguration(sources: ConfigurationSources, problems:
   const before = problems.length
   const file = path ? await readConfigurationFile(path, problems) : undefined
   const configuration = parseConfiguration({ ...sources, file }, problems)
-  if (problems.slice(before).some(({ severity }) => severity === 'error') || !configuration) return undefined
-  const { scheduler } = configuration
-  if (hasScheduler(scheduler)) return configuration
-  problems.push(noSchedulerYet(scheduler))
-  return { ...configuration, scheduler: 'rr' }
-}
-
-function noSchedulerYet(scheduler: string): Problem {
-  const value = showValue(scheduler)
-  return {
-    severity: 'warning',
-    code: 'scheduler',
-    place: 'scheduler',
-    object: '',
-    field: '',
-    value,
-    message: 'is not there yet; rr is used',
-  }
+  return problems.slice(before).some(({ severity }) => severity === 'error') ? undefined : configuration
 }
 
 async function readConfigurationFile(path: string, problems: Problem[]): Promise<ConfigurationFile | undefined> {

@@ -58,8 +58,8 @@ function accessOf({ kubeconfig, inCluster }: Configuration): ClusterAccess | und
 
 async function openCluster(access: ClusterAccess, config: Configuration): Promise<Source> {
   const { openClusterSource } = await import('../source/cluster/cluster-source.ts')
-  const { namespace, labelSelector = '' } = config
-  const scope = { namespace, labelSelector, nodeName: nodeNameOf(config) }
+  const { namespace, labelSelector = '', serviceProxyName: proxyName } = config
+  const scope = { namespace, labelSelector, nodeName: nodeNameOf(config), proxyName }
   const settings = { access, scope, userAgent: `portald/${readPackageVersion()}` }
   return openClusterSource(settings, { clock: systemClock, random: systemRandom })
 }

@@ -1,4 +1,4 @@
-import { MessageChannel } from 'node:worker_threads'
+import { keepAlive } from '../lib/keep-alive.ts'
 
 /** What signals ask for. */
 export interface SignalVerbs {
@@ -20,15 +20,12 @@ export function openSignals(verbs: SignalVerbs): Disposable {
   }
   const handlers = { SIGTERM: onEnding, SIGINT: onEnding, SIGHUP: verbs.refresh } as const
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler)
-  // Signal handlers do not keep a process alive, and before the first socket is open nothing else does; a port that is
-  // listened to does.
-  const { port1, port2 } = new MessageChannel()
-  port1.on('message', () => {})
+  // Signal handlers do not, and before the first socket is open nothing else does.
+  const alive = keepAlive()
   return {
     [Symbol.dispose]() {
       for (const [signal, handler] of Object.entries(handlers)) process.off(signal, handler)
-      port1.close()
-      port2.close()
+      alive[Symbol.dispose]()
     },
   }
 }

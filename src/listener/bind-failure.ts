@@ -3,7 +3,8 @@ import type { ListenerSpec, ListenerStatus } from './listener.ts'
 
 const REASONS: { readonly [errno: string]: string } = {
   EADDRINUSE: 'in use by another socket of this machine',
-  EADDRNOTAVAIL: 'not an address of this machine; add it to an interface, such as "ip addr add ADDRESS dev lo"',
+  EADDRNOTAVAIL:
+    'not an address of this machine; make it one, such as "ip addr add ADDRESS dev lo", or let --vip-mode anyip do it',
   EACCES: 'not permitted; ports below net.ipv4.ip_unprivileged_port_start need CAP_NET_BIND_SERVICE',
   EMFILE: 'this process has no descriptors left; raise its limit on open files',
   EAFNOSUPPORT: 'this machine has no support for the address family',

@@ -4,7 +4,14 @@ import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../model/se
 
 /** What becomes of one new session, or of one more attempt of it. */
 export type Decision =
-  | { readonly do: 'forward'; readonly lease: number; readonly endpoint: RouteEndpoint; readonly connectMs: number }
+  | {
+      readonly do: 'forward'
+      readonly lease: number
+      readonly endpoint: RouteEndpoint
+      readonly connectMs: number
+      /** Whether the endpoint is to see the client's own address; only engines with `transparent-source` are asked for it. */
+      readonly transparent: boolean
+    }
   | { readonly do: 'refuse'; readonly end: SessionEnd }
 
 /** How long a session may be quiet, per listener, as its route says now. */
@@ -29,6 +36,12 @@ export interface SessionPolicy {
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void
   /** Ends the session's lease, if it holds one, counts it and writes its record. */
   ended(session: SessionFacts): void
+  /** A connected session goes to another thread, with its lease. Returns the Service slot that it counts for, which the
+   *  other thread's policy must be told. */
+  released(listener: number): number
+  /** A connected session came from another thread, where it counted for this Service slot. It is ended once by `ended`,
+   *  here, as if it had begun here. */
+  adopted(listener: number, serviceSlot: number): void
   /** Counts a session that was turned away before it could ask, and writes its record. */
   refused(session: SessionFacts): void
   /** Whether new sessions of this client on this listener may still go to this endpoint. */
@@ -43,6 +56,8 @@ export interface ListenerSpec {
   readonly key: ListenerKey
   readonly protocol: Protocol
   readonly address: SocketAddress
+  /** Bind although no interface has the address; only engines with `free-bind` do. */
+  readonly freeBind: boolean
 }
 
 export type ListenerStatus =
@@ -61,6 +76,10 @@ export type Capability =
   | 'pause-accept'
   /** A parked listener keeps its address. */
   | 'keep-parked-address'
+  /** Binds addresses that no interface has. */
+  | 'free-bind'
+  /** Connects to endpoints from the client's own address. */
+  | 'transparent-source'
 
 /** Which sessions; every given field must match. Plain data. */
 export interface SessionFilter {

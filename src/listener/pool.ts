@@ -1,6 +1,6 @@
 import type { Backoff } from '../lib/backoff.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
-import type { ListenerKey } from '../model/keys.ts'
+import type { Ip, ListenerKey } from '../model/keys.ts'
 import type { Route } from '../model/snapshot.ts'
 import type { Engine, ListenerSpec, ListenerStatus } from './listener.ts'
 
@@ -24,6 +24,8 @@ interface Managed {
 export interface PoolOptions {
   readonly engine: Engine
   readonly clock: Clock
+  /** Whether a socket may be bound although no interface has the address. */
+  readonly freeBind?: (ip: Ip) => boolean
   /** A fresh pace of retries for one address. */
   readonly createBackoff: () => Backoff
   /** Called when the state of an address changes. */
@@ -53,7 +55,7 @@ export class ListenerPool {
     }
     const id = this.#nextId++
     this.#listeners.set(route.key, {
-      spec: { id, key: route.key, protocol: route.port.protocol, address: route.address },
+      spec: { id, key: route.key, protocol: route.port.protocol, address: route.address, freeBind: false },
       route,
       wanted: 'parked',
       closed: false,
@@ -122,9 +124,9 @@ export class ListenerPool {
   }
 
   async #open(managed: Managed): Promise<void> {
-    const { clock, engine } = this.#options
+    const { clock, engine, freeBind } = this.#options
     managed.retry?.[Symbol.dispose]()
-    const status = await engine.open(managed.spec)
+    const status = await engine.open({ ...managed.spec, freeBind: freeBind?.(managed.spec.address.ip) ?? false })
     if (status.state !== 'failed') {
       managed.backoff.reset()
       this.#report(managed, status)

@@ -1,8 +1,8 @@
 import { AffinityTable, NO_ENDPOINT } from '../affinity/affinity-table.ts'
-import { type Picker, pickAgain, wasTried } from '../balancer/picker.ts'
-import { schedulerNamed } from '../balancer/schedulers/registry.ts'
+import { pickAgain, wasTried } from '../balancer/picker.ts'
 import type { Clock } from '../lib/clock.ts'
-import type { LocalClients, PublishedRoute, RouteDelta, RouteEndpoint } from '../model/delta.ts'
+import { type Random, seededRandom } from '../lib/random.ts'
+import type { LocalClients, PublishedRoute, RouteDelta } from '../model/delta.ts'
 import type { Cidr } from '../model/keys.ts'
 import type { ClientAddress, SessionFacts, Tried } from '../model/session.ts'
 import { sessionEndNumber } from '../model/session.ts'
@@ -11,7 +11,11 @@ import {
   endCell,
   endpointBase,
   endpointCell,
+  endpointWord,
+  groupOf,
+  IN_MAINTENANCE,
   type LedgerRow,
+  type LedgerViews,
   ledgerViews,
   type SharedState,
   serviceBase,
@@ -19,6 +23,7 @@ import {
 } from '../model/shared-layout.ts'
 import { RecordWriter } from '../observe/records.ts'
 import { Admission, ClientRanges } from './admission.ts'
+import { type Choices, ChoicesMaker } from './choices.ts'
 import type { Decision, SessionPolicy, SessionTimeouts } from './listener.ts'
 
 const SESSIONS = serviceCell('sessions')
@@ -36,7 +41,6 @@ const UDP_EVICTIONS = serviceCell('udpEvictions')
 const CONNECT_MS_SUM = serviceCell('connectMsSum')
 const CONNECTED = serviceCell('connected')
 const AT_SESSIONS = endpointCell('sessions')
-const AT_ACTIVE = endpointCell('active')
 const AT_BYTES_FROM_CLIENT = endpointCell('bytesFromClient')
 const AT_BYTES_FROM_ENDPOINT = endpointCell('bytesFromEndpoint')
 const AT_ATTEMPTS = endpointCell('attempts')
@@ -51,41 +55,6 @@ const OUT_OF_ATTEMPTS = {
   'connect-timeout': { do: 'refuse', end: 'connect-timeout' },
 } as const satisfies { readonly [End in Tried['end']]: Decision }
 
-/** A list of endpoints with what is built from it once, so that deciding allocates nothing. */
-class Choices {
-  readonly endpoints: readonly RouteEndpoint[]
-  readonly picker: Picker
-  /** Position by slot. */
-  readonly #positions: ReadonlyMap<number, number>
-  /** `decisions[position][attempt]`. */
-  readonly #decisions: readonly (readonly Decision[])[]
-
-  constructor(
-    { scheduler, connectMs }: PublishedRoute,
-    { endpoints, rotation }: Pick<PublishedRoute, 'endpoints' | 'rotation'>,
-    rotations: Int32Array<SharedArrayBuffer>,
-  ) {
-    this.endpoints = endpoints
-    this.picker = schedulerNamed(scheduler)(endpoints, { rotations, rotation })
-    this.#positions = new Map(endpoints.map((endpoint, position) => [endpoint.slot, position]))
-    this.#decisions = endpoints.map((endpoint) =>
-      connectMs.map((one) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs: one }) as const),
-    )
-  }
-
-  positionOf(slot: number): number {
-    return this.#positions.get(slot) ?? -1
-  }
-
-  slotAt(position: number): number {
-    return (this.endpoints[position] as RouteEndpoint).slot
-  }
-
-  forward(position: number, attempt: number): Decision {
-    return (this.#decisions[position] as readonly Decision[])[attempt] as Decision
-  }
-}
-
 /** A route, ready to be asked. */
 class RouteState {
   readonly route: PublishedRoute
@@ -95,11 +64,11 @@ class RouteState {
   readonly #locals: ClientRanges | undefined
 
   /** `locals`: who is on this node, where the route tells them apart. */
-  constructor(route: PublishedRoute, rotations: Int32Array<SharedArrayBuffer>, locals: ClientRanges | undefined) {
+  constructor(route: PublishedRoute, maker: ChoicesMaker, locals: ClientRanges | undefined) {
     this.route = route
     this.admission = new Admission(route.sourceRanges)
-    this.#forOthers = new Choices(route, route, rotations)
-    this.#forLocals = route.forLocalClients && new Choices(route, route.forLocalClients, rotations)
+    this.#forOthers = maker.make(route, route)
+    this.#forLocals = route.forLocalClients && maker.make(route, route.forLocalClients)
     this.#locals = locals
   }
 
@@ -113,13 +82,14 @@ class RouteState {
  *
  *  The life of a session, top to bottom: it begins and is counted (`decide`, nothing tried); a client
  *  whose address is not permitted goes no further; what a client may be given depends on whether it is on this node; one
- *  with affinity goes where it went before, if that still serves; otherwise the scheduler picks an endpoint, untried ones first, and that
+ *  with affinity goes where it went before, if that still serves, whatever its weight; otherwise the scheduler picks an endpoint, untried ones first, and that
  *  choice is remembered. An attempt that fails ends its lease and the affinity (`connectFailed`), and the engine asks
  *  again, until the attempts are used up; where another session of the client has moved already, this one follows. At
  *  the end the record is written and the session is counted by how it ended. */
 export class RouteSessionPolicy implements SessionPolicy {
   readonly #clock: Clock
-  readonly #rotations: Int32Array<SharedArrayBuffer>
+  readonly #ledger: LedgerViews
+  readonly #choices: ChoicesMaker
   readonly #row: LedgerRow
   readonly #affinity: AffinityTable
   readonly #records: RecordWriter
@@ -130,10 +100,12 @@ export class RouteSessionPolicy implements SessionPolicy {
   /** Sessions of every listener ever seen, in this thread. */
   readonly #active: number[] = []
 
-  constructor(shared: SharedState, row: number, clock: Clock) {
+  constructor(shared: SharedState, row: number, clock: Clock, random: Random) {
     const views = ledgerViews(shared)
     this.#clock = clock
-    this.#rotations = views.rotations
+    this.#ledger = views
+    const drawn = seededRandom(random.below(2 ** 32))
+    this.#choices = new ChoicesMaker({ ledger: views, row, random: drawn, now: () => clock.now() })
     this.#row = views.rows[row] as LedgerRow
     this.#affinity = new AffinityTable(shared.affinity)
     this.#records = new RecordWriter(shared.records[row] as SharedArrayBuffer)
@@ -145,7 +117,7 @@ export class RouteSessionPolicy implements SessionPolicy {
     for (const route of delta.set) {
       const before = this.#routes.get(route.listener)?.route
       if (before && isShorter(route, before)) hurried.push(route.listener)
-      this.#routes.set(route.listener, new RouteState(route, this.#rotations, this.#rangesOf(route.forLocalClients)))
+      this.#routes.set(route.listener, new RouteState(route, this.#choices, this.#rangesOf(route.forLocalClients)))
       this.#handOver(route.listener, route.serviceSlot)
     }
     return hurried
@@ -181,7 +153,7 @@ export class RouteSessionPolicy implements SessionPolicy {
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void {
     const { services, endpoints } = this.#row
     const at = endpointBase(tried.lease)
-    add(endpoints, at + AT_ACTIVE, -1)
+    this.#countActive(tried.lease, -1)
     add(endpoints, at + (tried.end === 'connect-refused' ? AT_REFUSED : AT_TIMED_OUT), 1)
     const serviceSlot = this.#serviceSlots[listener]
     if (serviceSlot === undefined) return
@@ -195,12 +167,26 @@ export class RouteSessionPolicy implements SessionPolicy {
     // Before the counts: the slots that the record names are held for as long as the session counts.
     this.#records.write(session, serviceSlot ?? -1, startedAtMs)
     if (serviceSlot !== undefined) this.#countEnd(session, serviceBase(serviceSlot))
-    if (session.lease >= 0) this.#endLease(session, endpointBase(session.lease))
+    if (session.lease >= 0) this.#endLease(session)
   }
 
   refused(session: SessionFacts): void {
     this.#begin(session.listener)
     this.ended(session)
+  }
+
+  released(listener: number): number {
+    this.#active[listener] = (this.#active[listener] as number) - 1
+    return this.#serviceSlots[listener] as number
+  }
+
+  adopted(listener: number, serviceSlot: number): void {
+    // Its listener may be closed, and this thread may have begun after that.
+    this.#serviceSlots[listener] ??= serviceSlot
+    const own = this.#serviceSlots[listener] as number
+    this.#active[listener] = (this.#active[listener] ?? 0) + 1
+    // The other thread's row goes on counting it; what ends here is taken off here, and the sum is right all the while.
+    if (own !== serviceSlot) this.#recount(serviceSlot, own, 1)
   }
 
   serves(listener: number, lease: number, client: ClientAddress): boolean {
@@ -218,9 +204,12 @@ export class RouteSessionPolicy implements SessionPolicy {
     const before = this.#serviceSlots[listener]
     const active = this.#active[listener]
     this.#serviceSlots[listener] = serviceSlot
-    if (before === undefined || before === serviceSlot || !active) return
-    add(this.#row.services, serviceBase(before) + ACTIVE, -active)
-    add(this.#row.services, serviceBase(serviceSlot) + ACTIVE, active)
+    if (before !== undefined && before !== serviceSlot && active) this.#recount(before, serviceSlot, active)
+  }
+
+  #recount(before: number, after: number, sessions: number): void {
+    add(this.#row.services, serviceBase(before) + ACTIVE, -sessions)
+    add(this.#row.services, serviceBase(after) + ACTIVE, sessions)
   }
 
   #begin(listener: number): void {
@@ -244,11 +233,16 @@ export class RouteSessionPolicy implements SessionPolicy {
   #remembered(route: PublishedRoute, choices: Choices, client: ClientAddress, tried: readonly Tried[]): number {
     const { serviceSlot, affinityTimeoutMs } = route
     const slot = this.#affinity.find(serviceSlot, client, this.#clock.now(), affinityTimeoutMs as number)
-    const position = slot === NO_ENDPOINT || wasTried(tried, slot) ? -1 : choices.positionOf(slot)
+    const out = slot === NO_ENDPOINT || wasTried(tried, slot) || this.#isInMaintenance(slot)
+    const position = out ? -1 : choices.positionOf(slot)
     if (tried.length > 0) return position
     if (slot !== NO_ENDPOINT && position < 0) this.#affinity.forget(serviceSlot, client, slot)
     add(this.#row.services, serviceBase(serviceSlot) + (position < 0 ? AFFINITY_MISSES : AFFINITY_HITS), 1)
     return position
+  }
+
+  #isInMaintenance(slot: number): boolean {
+    return Atomics.load(this.#ledger.endpointWords, endpointWord(slot, 'override')) === IN_MAINTENANCE
   }
 
   /** Remembers the choice; another thread may have made one a moment earlier, which then stands. */
@@ -272,7 +266,13 @@ export class RouteSessionPolicy implements SessionPolicy {
     add(services, base + ATTEMPTS, 1)
     if (again) add(services, base + RETRIES, 1)
     add(endpoints, at + AT_ATTEMPTS, 1)
-    add(endpoints, at + AT_ACTIVE, 1)
+    this.#countActive(slot, 1)
+  }
+
+  #countActive(slot: number, change: 1 | -1): void {
+    const { active, changes } = this.#row
+    active[slot] = (active[slot] as number) + change
+    changes[groupOf(slot)] = ((changes[groupOf(slot)] as number) + 1) | 0
   }
 
   #countEnd(session: SessionFacts, base: number): void {
@@ -294,9 +294,10 @@ export class RouteSessionPolicy implements SessionPolicy {
     add(services, base + connectBucketCell(session.connectMs), 1)
   }
 
-  #endLease(session: SessionFacts, at: number): void {
+  #endLease(session: SessionFacts): void {
     const { endpoints } = this.#row
-    add(endpoints, at + AT_ACTIVE, -1)
+    const at = endpointBase(session.lease)
+    this.#countActive(session.lease, -1)
     add(endpoints, at + AT_SESSIONS, 1)
     add(endpoints, at + AT_BYTES_FROM_CLIENT, session.bytesFromClient)
     add(endpoints, at + AT_BYTES_FROM_ENDPOINT, session.bytesFromEndpoint)

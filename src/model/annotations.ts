@@ -1,8 +1,11 @@
 import { parseDuration } from '../lib/duration.ts'
 import { nearest } from '../lib/nearest.ts'
+import { parseIp } from './address.ts'
 import type { Findings } from './findings.ts'
+import type { Ip } from './keys.ts'
 import type { ServiceDefaults } from './parse-options.ts'
-import type { RemovalPolicy, ServiceOptions } from './service.ts'
+import { A_WEIGHT, parseWeight } from './preference.ts'
+import { type RemovalPolicy, SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
 
 /** What begins the names of our annotations. */
 export const ANNOTATION_PREFIX = 'portald.io/'
@@ -30,8 +33,51 @@ const MOST_RESPONSES = 1_000_000
 /** Node's timers keep no longer ones. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 const A_DURATION = 'a duration from 1ms to 596h, such as'
+/** Schedulers that do not look at weights, or by which a client must stay where it is. */
+const WITHOUT_SLOW_START: readonly SchedulerName[] = ['rr', 'sh', 'dh', 'mh']
 
 export const ANNOTATIONS: readonly AnnotationRule[] = [
+  {
+    name: 'portald.io/scheduler',
+    sets: 'scheduler',
+    fallback: 'rr',
+    right: `must be ${SCHEDULER_NAMES.slice(0, -1).join(', ')} or ${SCHEDULER_NAMES.at(-1)}`,
+    about: 'how an endpoint is chosen, see [schedulers.md](schedulers.md); --scheduler sets it for Services that do not say',
+    parse: (text) => {
+      const scheduler = SCHEDULER_NAMES.find((name) => name === text)
+      return scheduler && { scheduler }
+    },
+  },
+  {
+    name: 'portald.io/weights',
+    sets: 'weights',
+    fallback: '',
+    right: `must be addresses, each with = and ${A_WEIGHT}, such as 10.1.0.1=3,10.1.0.2=0`,
+    about: 'what endpoints weigh beside each other, by address; 1 without it, and 0 takes no new sessions',
+    parse: (text) => {
+      const weights = text.split(',').map(parseWeightOf)
+      return weights.includes(undefined) ? undefined : { weights: Object.fromEntries(weights as [Ip, number][]) }
+    },
+  },
+  {
+    name: 'portald.io/backup',
+    sets: 'backups',
+    fallback: '',
+    right: 'must be addresses, such as 10.1.0.8,10.1.0.9',
+    about: 'endpoints that serve only where no other can, by address',
+    parse: (text) => {
+      const backups = text.split(',').map((part) => parseIp(part.trim()))
+      return backups.includes(undefined) ? undefined : { backups: backups as Ip[] }
+    },
+  },
+  {
+    name: 'portald.io/slow-start',
+    sets: 'slowStartMs',
+    fallback: '',
+    right: `must be ${A_DURATION} 30s`,
+    about: 'how long the weight of an endpoint that is new or came back grows from a twentieth to its full',
+    parse: timeout('slowStartMs'),
+  },
   {
     name: 'portald.io/on-endpoint-removed',
     sets: 'onEndpointRemoved',
@@ -42,6 +88,14 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
       const policy = parseRemoval(text)
       return policy && { onEndpointRemoved: policy }
     },
+  },
+  {
+    name: 'portald.io/source-address',
+    sets: 'sourceAddress',
+    fallback: 'proxy',
+    right: 'must be proxy or transparent',
+    about: "whose address endpoints see: this machine's, or the client's own, for which replies must be routed back here",
+    parse: (text) => (text === 'proxy' || text === 'transparent' ? { sourceAddress: text } : undefined),
   },
   {
     name: 'portald.io/connect-timeout',
@@ -104,14 +158,15 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
 ]
 
 const RULES = new Map(ANNOTATIONS.map((rule) => [rule.name, rule]))
-const DEFAULTS = Object.assign({}, ...ANNOTATIONS.map((rule) => rule.parse(rule.fallback))) as Wishes
+const NOTHING = { weights: {}, backups: [], slowStartMs: undefined, udpResponses: undefined }
+const DEFAULTS = Object.assign({}, NOTHING, ...ANNOTATIONS.map((rule) => rule.parse(rule.fallback))) as Wishes
 /** What one timeout is repeated to when nobody says how often. */
 const DEFAULT_ATTEMPTS = DEFAULTS.connectMs.length
 
 /** Reads a Service's annotations. One that is wrong is an error that leaves its default in force. */
 export function parseAnnotations(
   annotations: Readonly<Record<string, unknown>>,
-  { idleMs, halfCloseMs, udpIdleMs }: ServiceDefaults,
+  defaults: ServiceDefaults,
   findings: Findings,
 ): ServiceOptions {
   const wishes: Partial<Wishes> = {}
@@ -126,7 +181,12 @@ export function parseAnnotations(
     else if (typeof value === 'string') findings.complain('annotation', path, value, rule.right)
     else findings.complain('type', path, value, `must be text: put it in quotes; ${rule.right}`)
   }
-  const { attempts, ...options } = { ...DEFAULTS, idleMs, halfCloseMs, udpIdleMs, udpResponses: undefined, ...wishes }
+  const { attempts, ...options } = { ...DEFAULTS, ...defaults, ...wishes }
+  if (options.slowStartMs !== undefined && WITHOUT_SLOW_START.includes(options.scheduler)) {
+    const path = ['metadata', 'annotations', 'portald.io/slow-start']
+    const message = `means nothing to scheduler ${options.scheduler}; wrr, wlc or p2c would heed it`
+    findings.warn('slow-start', path, annotations['portald.io/slow-start'], message)
+  }
   return { ...options, connectMs: spread(options.connectMs, attempts, wishes.connectMs?.length === 1) }
 }
 
@@ -142,7 +202,15 @@ function parseRemoval(text: string): RemovalPolicy | undefined {
   return deadlineMs === undefined ? undefined : { do: 'drain', deadlineMs }
 }
 
-function timeout(field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs'): AnnotationRule['parse'] {
+/** `10.1.0.1=3`. */
+function parseWeightOf(text: string): [Ip, number] | undefined {
+  const [address = '', weightText = '', ...more] = text.split('=')
+  const ip = parseIp(address.trim())
+  const weight = parseWeight(weightText.trim())
+  return ip === undefined || weight === undefined || more.length > 0 ? undefined : [ip, weight]
+}
+
+function timeout(field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'slowStartMs'): AnnotationRule['parse'] {
   return (text) => {
     const ms = parseTimeout(text)
     return ms === undefined ? undefined : { [field]: ms }

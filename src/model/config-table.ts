@@ -1,3 +1,5 @@
+import { SCHEDULER_NAMES } from './service.ts'
+
 /** How the text of an option is read; the plural kinds are lists. */
 export type OptionKind =
   | 'text'
@@ -10,6 +12,7 @@ export type OptionKind =
   | 'ips'
   | 'cidr'
   | 'cidrs'
+  | 'node-addresses'
   | 'labels'
   | 'port-range'
 
@@ -27,6 +30,8 @@ export interface ValueRule {
   readonly most?: number
   /** The port of an `address` that names none. */
   readonly port?: number
+  /** An item that has to be the only one of its list. */
+  readonly alone?: string
 }
 
 /** One option of the process, whichever way it is given. */
@@ -35,8 +40,8 @@ export interface ConfigOption extends ValueRule {
   readonly argument: string
   /** The value when nothing is given, written as it would be given; empty: nothing, or off. */
   readonly default: string
-  /** Whether `forward` and the library leave it off unless it is given. */
-  readonly offUnlessAsked?: boolean
+  /** The same for `forward` and the library, where it is another one. */
+  readonly forwardDefault?: string
   /** The commands that take its flag. */
   readonly commands: readonly OptionCommand[]
   /** What it does, for help texts and docs: one or two sentences without a full stop at the end. */
@@ -137,11 +142,26 @@ export const CONFIG_OPTIONS = {
     help: 'Clients with an address in this range are pods and count as on this node, as for kube-proxy',
   },
   nodeportAddresses: {
-    kind: 'cidrs',
+    kind: 'node-addresses',
     argument: 'CIDR',
+    alone: 'primary',
     default: '',
     commands: VALIDITY,
-    help: 'Only addresses of this node in these ranges answer on nodePorts; all of them when empty',
+    help: 'Which addresses of this node answer on nodePorts: those in these ranges, or primary for its own one of each family; all of them when empty',
+  },
+  strictSourceRanges: {
+    kind: 'boolean',
+    argument: '',
+    default: 'false',
+    commands: ['run'],
+    help: 'loadBalancerSourceRanges also guard nodePorts and externalIPs, and close a family that has no range; Kubernetes does neither',
+  },
+  serviceProxyName: {
+    kind: 'text',
+    argument: 'NAME',
+    default: '',
+    commands: VALIDITY,
+    help: 'Serve only Services whose label service.kubernetes.io/service-proxy-name is this; only those without the label when empty',
   },
   allowLoopbackEndpoints: {
     kind: 'boolean',
@@ -151,11 +171,27 @@ export const CONFIG_OPTIONS = {
     help: 'Accept endpoints on 127.0.0.0/8 and ::1, for sidecars and tests',
   },
   serviceClusterIpRange: {
-    kind: 'cidr',
+    kind: 'cidrs',
     argument: 'CIDR',
     default: '',
     commands: VALIDITY,
-    help: 'A Service without a clusterIP gets one from this range, the same one after every start',
+    help: 'A Service without a clusterIP gets one from the first of these ranges, the same one after every start; clusterIPs in any of them may be made local (--vip-mode)',
+  },
+  externalIpRange: {
+    kind: 'cidrs',
+    argument: 'CIDR',
+    default: '',
+    commands: ['run', 'doctor'],
+    help: 'Where externalIPs may be made local (--vip-mode); others are served only where the machine has them',
+  },
+  vipMode: {
+    kind: 'choice',
+    argument: 'MODE',
+    choices: ['auto', 'anyip', 'freebind', 'present'],
+    default: 'auto',
+    forwardDefault: 'present',
+    commands: ['run', 'doctor'],
+    help: 'What is done about addresses the machine lacks: make them local (anyip), bind anyway (freebind) or wait (present); auto is anyip where the process may',
   },
   serviceNodePortRange: {
     kind: 'port-range',
@@ -174,10 +210,10 @@ export const CONFIG_OPTIONS = {
   scheduler: {
     kind: 'choice',
     argument: 'NAME',
-    choices: ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'dh', 'mh', 'p2c', 'random'],
+    choices: SCHEDULER_NAMES,
     default: 'rr',
-    commands: SERVING,
-    help: 'How endpoints are chosen; the names are those of IPVS',
+    commands: ALL,
+    help: 'How an endpoint is chosen, by a name of IPVS, p2c or random; a Service may say otherwise with portald.io/scheduler',
   },
   logLevel: {
     kind: 'choice',
@@ -199,7 +235,7 @@ export const CONFIG_OPTIONS = {
     argument: 'IP:PORT',
     port: 10_249,
     default: '127.0.0.1:10249',
-    offUnlessAsked: true,
+    forwardDefault: '',
     commands: SERVING,
     help: 'Address of /metrics and the health paths; empty switches it off',
   },
@@ -208,7 +244,7 @@ export const CONFIG_OPTIONS = {
     argument: 'IP:PORT',
     port: 10_256,
     default: '0.0.0.0:10256',
-    offUnlessAsked: true,
+    forwardDefault: '',
     commands: SERVING,
     help: 'Address of /healthz, /livez and /readyz; empty switches it off',
   },
@@ -266,7 +302,7 @@ export function configOption(key: OptionKey): ConfigOption {
 /** The value when nothing is given, written as it would be given; the library counts as `forward`. */
 export function defaultOf(key: OptionKey, command: OptionCommand): string {
   const option = configOption(key)
-  return command === 'forward' && option.offUnlessAsked ? '' : option.default
+  return (command === 'forward' ? option.forwardDefault : undefined) ?? option.default
 }
 
 /** `nodeIp` → `node-ip`, without the dashes in front. */
@@ -281,5 +317,5 @@ export function variableOf(key: OptionKey): string {
 
 /** Whether an option takes several values: its flag repeats, and one value may hold several between commas. */
 export function isList(kind: OptionKind): boolean {
-  return kind === 'texts' || kind === 'ips' || kind === 'cidrs' || kind === 'labels'
+  return kind === 'texts' || kind === 'ips' || kind === 'cidrs' || kind === 'node-addresses' || kind === 'labels'
 }

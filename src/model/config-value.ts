@@ -4,6 +4,9 @@ import type { CONFIG_OPTIONS, OptionKey, OptionKind, ValueRule } from './config-
 import type { Cidr, Ip, Port, SocketAddress } from './keys.ts'
 import { type Label, parseLabel } from './labels.ts'
 
+/** Stands for the own address of a node, one of each family. */
+export const PRIMARY = 'primary'
+
 /** Ports from one to another, both included. */
 export type PortRange = readonly [from: Port, to: Port]
 
@@ -18,6 +21,7 @@ interface KindValues {
   ips: Ip
   cidr: Cidr
   cidrs: Cidr
+  'node-addresses': Cidr | typeof PRIMARY
   labels: Label
   'port-range': PortRange
 }
@@ -90,6 +94,10 @@ const READINGS: { readonly [Kind in OptionKind]: Reading<KindValues[Kind]> } = {
   ips: { parse: parseIp, expected: () => 'an IP address such as 192.0.2.10 or 2001:db8::10' },
   cidr,
   cidrs: cidr,
+  'node-addresses': {
+    parse: (text) => (text === PRIMARY ? text : parseCidr(text)),
+    expected: () => `an address range such as 192.0.2.0/24 or 2001:db8::/64, or ${PRIMARY} alone`,
+  },
   labels: { parse: parseLabel, expected: () => 'a label such as topology.kubernetes.io/zone=zone-a' },
   'port-range': { parse: parsePortRange, expected: () => 'two ports from 1 to 65535 such as 30000-32767, the lower one first' },
 }

@@ -11,7 +11,7 @@ import {
   type OptionKey,
   variableOf,
 } from './config-table.ts'
-import { expectedValue, type OptionValue, type PortRange, parseOptionValue } from './config-value.ts'
+import { expectedValue, type OptionValue, type PortRange, PRIMARY, parseOptionValue } from './config-value.ts'
 import type { Cidr, Ip, SocketAddress } from './keys.ts'
 import {
   isKubeProxyFile,
@@ -46,11 +46,20 @@ export interface Configuration {
   readonly nodeIps: readonly Ip[]
   /** Clients from here count as on this node, beside its own addresses. */
   readonly clusterCidrs: readonly Cidr[]
-  /** Empty: every address of the node. */
-  readonly nodeportAddresses: readonly Cidr[]
+  /** Which addresses of the node answer on nodePorts: those in one of these ranges, or its own one of each family. Empty: all. */
+  readonly nodeportAddresses: readonly Cidr[] | typeof PRIMARY
+  /** Whether source ranges guard every external address and every family. */
+  readonly strictSourceRanges: boolean
+  /** Undefined: Services without a service-proxy-name are ours. */
+  readonly serviceProxyName: string | undefined
   readonly allowLoopbackEndpoints: boolean
   /** Undefined: Services without a clusterIP get none. */
   readonly serviceClusterIpRange: Cidr | undefined
+  /** The one above and others: where clusterIPs are. */
+  readonly serviceClusterIpRanges: readonly Cidr[]
+  /** Empty: no externalIP is made local. */
+  readonly externalIpRanges: readonly Cidr[]
+  readonly vipMode: OptionValue<'vipMode'>
   readonly serviceNodePortRange: PortRange
   /** Whether to serve only where the kernel's own balancer does not work. */
   readonly onlyWithoutIpvs: boolean
@@ -123,9 +132,14 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     nodeLabels: Object.fromEntries(read('nodeLabel')),
     nodeIps: unique(read('nodeIp')),
     clusterCidrs: unique(read('clusterCidr')),
-    nodeportAddresses: unique(read('nodeportAddresses')),
+    nodeportAddresses: rangesOrPrimary(read('nodeportAddresses')),
+    strictSourceRanges: required('strictSourceRanges'),
+    serviceProxyName: read('serviceProxyName').at(-1),
     allowLoopbackEndpoints: required('allowLoopbackEndpoints'),
-    serviceClusterIpRange: read('serviceClusterIpRange').at(-1),
+    serviceClusterIpRange: read('serviceClusterIpRange')[0],
+    serviceClusterIpRanges: unique(read('serviceClusterIpRange')),
+    externalIpRanges: unique(read('externalIpRange')),
+    vipMode: required('vipMode'),
     serviceNodePortRange: required('serviceNodePortRange'),
     onlyWithoutIpvs: required('onlyWithoutIpvs'),
     scheduler: required('scheduler'),
@@ -176,6 +190,10 @@ function readItems<Key extends OptionKey>(key: Key, given: Given, problems: Prob
       values.push(value)
     }
   }
+  const { alone } = option
+  if (alone !== undefined && values.length > 1 && values.some((value) => value === alone)) {
+    problems.push(configError(given.place, given.field, 'config-value', showValue(given.items), expectedValue(option)))
+  }
   return values
 }
 
@@ -223,6 +241,10 @@ const FILE_KEYS: readonly string[] = OPTION_KEYS.filter((key) => key !== 'config
 
 function isFileKey(key: string): key is OptionKey {
   return FILE_KEYS.includes(key)
+}
+
+function rangesOrPrimary(values: readonly OptionValue<'nodeportAddresses'>[]): Configuration['nodeportAddresses'] {
+  return values.includes(PRIMARY) ? PRIMARY : unique(values.filter((value): value is Cidr => value !== PRIMARY))
 }
 
 function unique<T>(values: readonly T[]): readonly T[] {

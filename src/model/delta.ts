@@ -1,4 +1,4 @@
-import type { Cidr, EndpointKey, Protocol, ServicePortKey, SocketAddress } from './keys.ts'
+import type { Cidr, EndpointKey, Ip, Protocol, ServicePortKey, SocketAddress } from './keys.ts'
 import type { SchedulerName } from './service.ts'
 
 /** An endpoint as an engine's thread needs it. */
@@ -7,14 +7,17 @@ export interface RouteEndpoint {
   readonly slot: number
   readonly key: EndpointKey
   readonly address: SocketAddress
+  /** As the objects say; what was set at run time lies over it, in the ledger. */
   readonly weight: number
+  /** Whether it serves only where no other endpoint can. */
+  readonly backup: boolean
 }
 
 /** Clients on this node, where they are served otherwise than others. */
 export interface LocalClients {
   /** Where they come from. Routes share the reference. */
   readonly clients: readonly Cidr[]
-  /** The ledger's rotation word for this list of endpoints. */
+  /** The ledger's first rotation word for this list of endpoints. */
   readonly rotation: number
   /** In rotation order. Routes with the same list share the reference. */
   readonly endpoints: readonly RouteEndpoint[]
@@ -25,9 +28,11 @@ export interface PublishedRoute {
   readonly listener: number
   readonly service: ServicePortKey
   readonly serviceSlot: number
-  /** The ledger's rotation word for this list of endpoints. */
+  /** The ledger's first rotation word for this list of endpoints. */
   readonly rotation: number
   readonly protocol: Protocol
+  /** The address it listens on. */
+  readonly ip: Ip
   readonly scheduler: SchedulerName
   /** In rotation order. Routes with the same list share the reference. */
   readonly endpoints: readonly RouteEndpoint[]
@@ -37,6 +42,8 @@ export interface PublishedRoute {
   /** Only clients inside one of these are served; empty: everyone. */
   readonly sourceRanges: readonly Cidr[]
   readonly connectMs: readonly number[]
+  /** Whether endpoints see the client's own address. */
+  readonly transparent: boolean
   readonly idleMs: number
   readonly halfCloseMs: number
   readonly udpIdleMs: number

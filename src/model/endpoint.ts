@@ -5,8 +5,10 @@ import type { Labels } from './labels.ts'
 export interface Endpoint {
   readonly key: EndpointKey
   readonly address: SocketAddress
-  /** 0 to 65535. */
+  /** 0 to 65535; 0 takes no new sessions. */
   readonly weight: number
+  /** Whether it serves only where no other endpoint can. */
+  readonly backup: boolean
   readonly ready: boolean
   readonly serving: boolean
   readonly terminating: boolean
@@ -40,4 +42,7 @@ export interface EndpointGroup {
   readonly family: 4 | 6
   readonly ports: readonly { readonly name: string; readonly protocol: Protocol; readonly port: Port }[]
   readonly endpoints: readonly SliceEndpoint[]
+  /** What the object says of all its endpoints; undefined: nothing. */
+  readonly weight: number | undefined
+  readonly backup: boolean
 }

@@ -49,6 +49,11 @@ export function showAddress(address: SocketAddress): string {
   return address.ip.includes(':') ? `[${address.ip}]:${address.port}` : `${address.ip}:${address.port}`
 }
 
+/** The range that holds this address and no other. */
+export function hostRange(ip: Ip): Cidr {
+  return `${ip}/${familyOf(ip) === 4 ? 32 : 128}` as Cidr
+}
+
 /** 4 or 6. */
 export function familyOf(ip: Ip): 4 | 6 {
   return ip.includes(':') ? 6 : 4

@@ -84,7 +84,7 @@ function gives(option: OptionKey): KubeProxySetting['means'] {
 const MODES = ['userspace', 'iptables', 'ipvs', 'nftables', 'kernelspace']
 const SCHEDULERS = ['rr', 'wrr', 'lc', 'wlc', 'lblc', 'lblcr', 'sh', 'dh', 'sed', 'nq', 'fo', 'ovf', 'mh', 'twos']
 /** Of those, the ones that are in no table of ours. */
-const KERNEL_ONLY_SCHEDULERS = ['lblc', 'lblcr', 'fo', 'ovf', 'twos']
+const KERNEL_ONLY_SCHEDULERS = ['lblc', 'lblcr', 'fo', 'ovf']
 /** kube-proxy's and its libraries' debug messages begin there. */
 const DEBUG_VERBOSITY = 4
 
@@ -93,6 +93,8 @@ function readMode(mode: string): KubeProxyMeaning {
 }
 
 function readScheduler(scheduler: string): KubeProxyMeaning {
+  // The power of two choices, under its usual name.
+  if (scheduler === 'twos') return { gives: { scheduler: 'p2c' } }
   if (!KERNEL_ONLY_SCHEDULERS.includes(scheduler)) return { gives: { scheduler } }
   return { warning: 'is a scheduler of the kernel only; rr is used' }
 }
@@ -234,7 +236,7 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
     'ipvs-scheduler',
     { kind: 'choice', choices: SCHEDULERS },
     'rr',
-    `\`--scheduler\`; ${KERNEL_ONLY_SCHEDULERS.join(', ')} are ignored with a warning`,
+    `\`--scheduler\`, where twos is p2c; ${KERNEL_ONLY_SCHEDULERS.join(', ')} are ignored with a warning`,
     readScheduler,
   ),
   ignored('ipvs.strictARP', 'ipvs-strict-arp', bool, 'false', 'arp_ignore and arp_announce are for whoever runs the machine'),
@@ -301,7 +303,7 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
     'whoever starts the process sets it: OOMScoreAdjust of a unit',
   ),
   ignored('portRange', 'proxy-port-range', text, '0-0', 'every Service listens on its own addresses and ports'),
-  ignored('serviceProxyName', '', text, '', 'a Service with the label of any proxy is left alone'),
+  used('serviceProxyName', '', text, '', 'the same option', gives('serviceProxyName')),
   ignored('showHiddenMetricsForVersion', 'show-hidden-metrics-for-version', text, '', 'no metric is hidden'),
   ignored('windowsRunAsService', 'windows-service', bool, 'false', WINDOWS),
   ignored('winkernel.enableDSR', 'enable-dsr', bool, 'false', WINDOWS),

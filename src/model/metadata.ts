@@ -5,8 +5,23 @@ import { serviceKey } from './keys.ts'
 import { showValue } from './problem.ts'
 import { converted, mapping } from './reader.ts'
 
-/** Objects with one of these labels are another program's, or nobody's, to serve. */
-export const NOT_OURS_LABELS = ['service.kubernetes.io/service-proxy-name', 'service.kubernetes.io/headless'] as const
+type RawLabels = Readonly<Record<string, unknown>>
+
+const PROXY_NAME_LABEL = 'service.kubernetes.io/service-proxy-name'
+const HEADLESS_LABEL = 'service.kubernetes.io/headless'
+
+/** Which label makes a Service another program's, or nobody's; undefined: it is ours. `proxyName`: what ours carry;
+ *  undefined: no such label. */
+export function foreignLabel(labels: RawLabels, proxyName: string | undefined): string | undefined {
+  if (Object.hasOwn(labels, HEADLESS_LABEL)) return HEADLESS_LABEL
+  return labels[PROXY_NAME_LABEL] === proxyName ? undefined : PROXY_NAME_LABEL
+}
+
+/** The same for endpoints, which need not repeat the name of their Service's proxy. */
+export function foreignEndpoints(labels: RawLabels, proxyName: string | undefined): boolean {
+  if (foreignLabel(labels, proxyName) === undefined) return false
+  return proxyName === undefined || Object.hasOwn(labels, HEADLESS_LABEL) || Object.hasOwn(labels, PROXY_NAME_LABEL)
+}
 
 const RFC_3339 = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/
 

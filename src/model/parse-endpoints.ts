@@ -4,8 +4,9 @@ import { type EndpointPorts, endpointsSchema, type RawAddresses, type RawSliceEn
 import type { Findings, Path } from './findings.ts'
 import { familyOf, type Ip, type ServiceKey, serviceKey } from './keys.ts'
 import { HOSTNAME_LABEL, labelOf, NO_LABELS, textLabels, ZONE_LABEL } from './labels.ts'
-import { NOT_OURS_LABELS } from './metadata.ts'
+import { foreignEndpoints } from './metadata.ts'
 import type { ParseOptions } from './parse-options.ts'
+import { parsePreference } from './preference.ts'
 import { read } from './reader.ts'
 
 /** Names the Service that a slice belongs to. */
@@ -20,7 +21,7 @@ export function parseEndpointSlice(value: unknown, options: ParseOptions, findin
   if (!slice) return []
   const { metadata, addressType } = slice
   const labels = metadata.labels ?? {}
-  if (isNotOurs(labels)) return []
+  if (foreignEndpoints(labels, options.serviceProxyName)) return []
   const service = readServiceKey(metadata.namespace, labels, findings)
   if (addressType === undefined) findings.reject('missing', ['addressType'], undefined, 'is missing: must be IPv4 or IPv6')
   if (addressType === 'FQDN')
@@ -35,15 +36,17 @@ export function parseEndpointSlice(value: unknown, options: ParseOptions, findin
     if (typeof ip === 'string') endpoints.push(readSliceEndpoint(ip, endpoint))
     else findings.reject(ip.code, ['endpoints', index, 'addresses', 0], endpoint.addresses[0], ip.message)
   }
+  const preference = parsePreference(labels, findings)
   if (service === undefined || findings.rejected) return []
-  return [{ service, object: `EndpointSlice ${metadata.namespace}/${metadata.name}`, family, ports, endpoints }]
+  return [{ service, object: `EndpointSlice ${metadata.namespace}/${metadata.name}`, family, ports, endpoints, ...preference }]
 }
 
 /** A v1 Endpoints object in canonical form: a group for every subset and family in it. */
 export function parseEndpoints(value: unknown, options: ParseOptions, findings: Findings): readonly EndpointGroup[] {
   const object = read(endpointsSchema, value, findings)
-  if (!object || isNotOurs(object.metadata.labels ?? {})) return []
+  if (!object || foreignEndpoints(object.metadata.labels ?? {}, options.serviceProxyName)) return []
   const service = serviceKey(object.metadata.namespace, object.metadata.name)
+  const preference = parsePreference(object.metadata.labels ?? {}, findings)
   const groups = (object.subsets ?? []).flatMap((subset, index) => {
     const path = ['subsets', index]
     const ports = readPorts(subset.ports, [...path, 'ports'], findings)
@@ -53,14 +56,12 @@ export function parseEndpoints(value: unknown, options: ParseOptions, findings: 
     ]
     return ([4, 6] as const).flatMap((family) => {
       const ofFamily = endpoints.filter((endpoint) => familyOf(endpoint.ip) === family)
-      return ofFamily.length > 0 ? [{ service, object: `Endpoints ${service}`, family, ports, endpoints: ofFamily }] : []
+      return ofFamily.length > 0
+        ? [{ service, object: `Endpoints ${service}`, family, ports, endpoints: ofFamily, ...preference }]
+        : []
     })
   })
   return findings.rejected ? [] : groups
-}
-
-function isNotOurs(labels: Readonly<Record<string, unknown>>): boolean {
-  return NOT_OURS_LABELS.some((label) => Object.hasOwn(labels, label))
 }
 
 function readServiceKey(

@@ -2,11 +2,11 @@ import type { EndpointGroup } from './endpoint.ts'
 import { type Finding, Findings, isMapping } from './findings.ts'
 import { describeObject, showWord } from './metadata.ts'
 import type { Node } from './node.ts'
+import { recogniseOldForm } from './old-form.ts'
 import { parseEndpointSlice, parseEndpoints } from './parse-endpoints.ts'
 import { parseNode } from './parse-node.ts'
 import type { ParseOptions } from './parse-options.ts'
 import { parseService } from './parse-service.ts'
-import { showValue } from './problem.ts'
 import { isBlank, oneOf } from './reader.ts'
 import type { Service } from './service.ts'
 
@@ -33,15 +33,6 @@ const KINDS: Readonly<
   Endpoints: { group: '', versions: ['v1'] },
   EndpointSlice: { group: 'discovery.k8s.io', versions: ['discovery.k8s.io/v1', 'discovery.k8s.io/v1beta1'] },
   Node: { group: '', versions: ['v1'] },
-}
-
-/** How to write today what began with `id` before there was metadata. */
-const MODERN = {
-  Service: (id: unknown) =>
-    `must be written {"apiVersion":"v1","kind":"Service","metadata":{"name":${showValue(id)}},"spec":{"ports":[{"port":80}]}}`,
-  Endpoints: (id: unknown) =>
-    `must be written {"apiVersion":"v1","kind":"Endpoints","metadata":{"name":${showValue(id)}},` +
-    '"subsets":[{"addresses":[{"ip":"10.0.0.1"}],"ports":[{"port":80}]}]}',
 }
 
 /** Reads one untrusted value. */
@@ -79,9 +70,8 @@ function readKind(value: unknown, findings: Findings): string | undefined {
   if (typeof apiVersion !== 'string' || typeof kind !== 'string' || findings.rejected) return undefined
   if (!isKnown(kind)) return showWord(kind)
   const { group, versions } = KINDS[kind]
-  if (!isMapping(value['metadata']) && value['id'] !== undefined && kind in MODERN) {
-    return findings.reject('old-form', ['id'], value['id'], MODERN[kind as keyof typeof MODERN](value['id']))
-  }
+  const old = recogniseOldForm(kind, value)
+  if (old) return findings.reject('old-form', [old.field], value[old.field], old.message)
   if (versions.includes(apiVersion)) return kind
   const foreign = apiVersion.includes('/') && !apiVersion.startsWith(`${group}/`)
   return foreign

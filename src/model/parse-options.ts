@@ -1,5 +1,5 @@
 import type { Configuration } from './config.ts'
-import type { SchedulerName, ServiceOptions } from './service.ts'
+import type { ServiceOptions } from './service.ts'
 
 /** What the process decides about how objects are read. */
 export interface ParseOptions {
@@ -7,14 +7,14 @@ export interface ParseOptions {
   readonly nodePortRange: readonly [from: number, to: number]
   /** Whether endpoints may be on this machine's loopback addresses. */
   readonly allowLoopbackEndpoints: boolean
+  /** The service-proxy-name of the Services that are ours; undefined: those without one. */
+  readonly serviceProxyName?: string | undefined
   /** What holds for Services that do not say. */
   readonly defaults: ServiceDefaults
 }
 
 /** Of Services' own options, those that the process has a default for. */
-export interface ServiceDefaults extends Pick<ServiceOptions, 'idleMs' | 'halfCloseMs' | 'udpIdleMs'> {
-  readonly scheduler: SchedulerName
-}
+export type ServiceDefaults = Pick<ServiceOptions, 'scheduler' | 'idleMs' | 'halfCloseMs' | 'udpIdleMs'>
 
 /** Kubernetes' node port range, and the timeouts that are documented. */
 export const DEFAULT_PARSE_OPTIONS: ParseOptions = {
@@ -28,6 +28,7 @@ export function parseOptionsOf(config: Configuration): ParseOptions {
   return {
     nodePortRange: config.serviceNodePortRange,
     allowLoopbackEndpoints: config.allowLoopbackEndpoints,
+    serviceProxyName: config.serviceProxyName,
     defaults: {
       scheduler: config.scheduler,
       idleMs: config.idleTimeoutMs,

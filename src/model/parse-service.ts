@@ -1,14 +1,14 @@
 import { parseCidr } from './address.ts'
 import { parseAnnotations } from './annotations.ts'
 import { isHostName } from './fields.ts'
-import { type Findings, isMapping } from './findings.ts'
+import { type Findings, isMapping, type Path } from './findings.ts'
 import { type Cidr, familyOf, type Ip, type Port, type ServiceKey, serviceKey, servicePortKey } from './keys.ts'
 import { ANY_NODE, isLabelKey } from './labels.ts'
-import { NOT_OURS_LABELS } from './metadata.ts'
+import { foreignLabel } from './metadata.ts'
 import type { ParseOptions } from './parse-options.ts'
 import { isBlank, oneOf, read } from './reader.ts'
 import type { Service, ServicePort, TrafficDistribution } from './service.ts'
-import { type ServiceSpec, serviceSchema } from './service-schema.ts'
+import { type ServiceSpec, type ServiceStatus, serviceSchema } from './service-schema.ts'
 
 const DEFAULT_AFFINITY_S = 10_800
 const MOST_TOPOLOGY_KEYS = 16
@@ -24,7 +24,7 @@ export function parseService(value: unknown, options: ParseOptions, findings: Fi
   const { metadata, spec, status } = object
   const key = serviceKey(metadata.namespace, metadata.name)
   const clusterIps = readClusterIps(spec, findings)
-  const notServed = whyNotServed(spec, clusterIps, metadata.labels ?? {})
+  const notServed = whyNotServed(spec, clusterIps, foreignLabel(metadata.labels ?? {}, options.serviceProxyName))
   const ports = readPorts(key, spec, clusterIps === 'None' || spec.type === 'ExternalName', options, findings)
   checkType(spec, clusterIps === 'None', findings)
   const service: Service = {
@@ -35,17 +35,18 @@ export function parseService(value: unknown, options: ParseOptions, findings: Fi
     type: spec.type,
     notServed,
     clusterIps: clusterIps === 'None' ? [] : clusterIps,
+    families: readFamilies(spec, clusterIps === 'None' ? [] : clusterIps, findings),
     externalIps: [...new Set(spec.externalIPs)],
-    ingressIps: readIngressIps(status?.loadBalancer?.ingress ?? []),
+    ingressIps: readIngressIps(spec, status, findings),
     wantsNodePorts: spec.type === 'NodePort' || (spec.type === 'LoadBalancer' && spec.allocateLoadBalancerNodePorts !== false),
     ports,
-    scheduler: options.defaults.scheduler,
     affinityTimeoutMs: readAffinity(spec, findings),
     internalTrafficPolicy: spec.internalTrafficPolicy ?? 'Cluster',
     externalTrafficPolicy: spec.externalTrafficPolicy ?? 'Cluster',
     trafficDistribution: readTrafficDistribution(spec, findings),
     topologyKeys: readTopologyKeys(spec, findings),
     sourceRanges: readSourceRanges(spec, findings),
+    healthCheckNodePort: readHealthCheckNodePort(spec, options, findings),
     publishNotReadyAddresses: spec.publishNotReadyAddresses ?? false,
     options: annotated,
   }
@@ -58,15 +59,10 @@ function annotationsOf(value: unknown): Readonly<Record<string, unknown>> {
   return isMapping(annotations) ? annotations : {}
 }
 
-function whyNotServed(
-  spec: ServiceSpec,
-  clusterIps: readonly Ip[] | 'None',
-  labels: Readonly<Record<string, unknown>>,
-): string | undefined {
+function whyNotServed(spec: ServiceSpec, clusterIps: readonly Ip[] | 'None', foreign: string | undefined): string | undefined {
   if (spec.type === 'ExternalName') return 'ExternalName'
   if (clusterIps === 'None') return 'headless'
-  const label = NOT_OURS_LABELS.find((name) => Object.hasOwn(labels, name))
-  return label && `label ${label}`
+  return foreign && `label ${foreign}`
 }
 
 function readClusterIps(spec: ServiceSpec, findings: Findings): readonly Ip[] | 'None' {
@@ -84,12 +80,20 @@ function readClusterIps(spec: ServiceSpec, findings: Findings): readonly Ip[] | 
   if (new Set(ips.map(familyOf)).size < ips.length) {
     findings.reject('cluster-ip', path, ips, 'must be one address, or one of each family')
   }
-  for (const [index, family] of (spec.ipFamilies ?? []).entries()) {
-    const ip = ips[index]
-    if (family === undefined || ip === undefined || family === `IPv${familyOf(ip)}`) continue
-    findings.reject('ip-family', ['spec', 'ipFamilies', index], family, `must be IPv${familyOf(ip)}, as ${ip} is`)
-  }
   return ips
+}
+
+/** Families that were asked for, the first one first; empty: none was. */
+function readFamilies(spec: ServiceSpec, ips: readonly Ip[], findings: Findings): Service['families'] {
+  const families = (spec.ipFamilies ?? []).filter((family) => family !== undefined)
+  for (const [index, family] of families.entries()) {
+    const path = ['spec', 'ipFamilies', index]
+    const ip = ips[index]
+    if (families.indexOf(family) < index) findings.reject('ip-family', path, family, 'must be there once')
+    else if (ip !== undefined && family !== `IPv${familyOf(ip)}`)
+      findings.reject('ip-family', path, family, `must be IPv${familyOf(ip)}, as ${ip} is`)
+  }
+  return families.map((family) => (family === 'IPv4' ? 4 : 6))
 }
 
 function readPorts(
@@ -135,9 +139,24 @@ function checkNodePort(spec: ServiceSpec, nodePort: Port, index: number, options
   const path = ['spec', 'ports', index, 'nodePort']
   if (spec.type === 'ClusterIP')
     findings.reject('node-port-type', path, nodePort, 'must only be given for type NodePort or LoadBalancer')
+  checkNodePortRange(nodePort, path, options, findings)
+}
+
+function checkNodePortRange(nodePort: Port, path: Path, options: ParseOptions, findings: Findings): void {
   const [from, to] = options.nodePortRange
   if (nodePort < from || nodePort > to)
     findings.warn('node-port-range', path, nodePort, `should be from ${from} to ${to} (--service-node-port-range)`)
+}
+
+/** A TCP port like the others, so a nodePort of the same Service must not have its number. */
+function readHealthCheckNodePort(spec: ServiceSpec, options: ParseOptions, findings: Findings): Port | undefined {
+  const port = spec.healthCheckNodePort || undefined
+  if (port === undefined) return undefined
+  const path = ['spec', 'healthCheckNodePort']
+  checkNodePortRange(port, path, options, findings)
+  const same = (spec.ports ?? []).findIndex(({ protocol, nodePort }) => protocol === 'TCP' && nodePort === port)
+  if (same >= 0) findings.reject('port-taken', path, port, `must be unique: ports[${same}].nodePort has it too, for TCP`)
+  return port
 }
 
 /** What only some types of Services may say. */
@@ -161,7 +180,14 @@ function checkType(spec: ServiceSpec, headless: boolean, findings: Findings): vo
   }
 }
 
-function readIngressIps(ingress: readonly { readonly ip: Ip | undefined; readonly ipMode: string }[]): readonly Ip[] {
+/** A status that another type left behind counts no more, as in Kubernetes, where it is taken away. */
+function readIngressIps({ type }: ServiceSpec, status: ServiceStatus, findings: Findings): readonly Ip[] {
+  const ingress = status?.loadBalancer?.ingress ?? []
+  if (ingress.length > 0 && type !== 'LoadBalancer') {
+    const path = ['status', 'loadBalancer', 'ingress']
+    findings.warn('service-type', path, undefined, `counts for type LoadBalancer only, not for ${type}; it is ignored`)
+    return []
+  }
   return [...new Set(ingress.flatMap(({ ip, ipMode }) => (ip !== undefined && ipMode === 'VIP' ? [ip] : [])))]
 }
 

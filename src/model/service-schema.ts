@@ -47,7 +47,7 @@ const specSchema = z.looseObject({
   externalName: z.string().nullish(),
   ports: z.array(portSchema).nullish(),
   allocateLoadBalancerNodePorts: z.boolean().nullish(),
-  healthCheckNodePort: whole('port-range', 0, 65_535).nullish(),
+  healthCheckNodePort: optionalPort,
   loadBalancerSourceRanges: z.array(z.string()).nullish(),
   sessionAffinity: choice(['None', 'ClientIP'], 'None'),
   sessionAffinityConfig: z
@@ -67,9 +67,14 @@ const ingressSchema = z.looseObject({
   ip: optional<Ip>((value, refuse) => (isBlank(value) ? undefined : frontendIp(value, refuse))),
   ipMode: choice(['VIP', 'Proxy'], 'VIP'),
 })
+const statusSchema = z
+  .looseObject({ loadBalancer: z.looseObject({ ingress: z.array(ingressSchema).nullish() }).nullish() })
+  .nullish()
+export type ServiceStatus = z.output<typeof statusSchema>
+
 /** What is read of a v1 Service, with every rule that one field can break alone. */
 export const serviceSchema = z.looseObject({
   metadata: metadataSchema(serviceName),
   spec: specSchema,
-  status: z.looseObject({ loadBalancer: z.looseObject({ ingress: z.array(ingressSchema).nullish() }).nullish() }).nullish(),
+  status: statusSchema,
 })

@@ -4,7 +4,11 @@ export type TrafficPolicy = 'Cluster' | 'Local'
 /** Where a Service would rather have its sessions served, as far as there is an endpoint. */
 export type TrafficDistribution = 'same-zone' | 'same-node'
 /** IPVS's names, plus p2c and random. */
-export type SchedulerName = 'rr' | 'wrr' | 'lc' | 'wlc' | 'sh' | 'dh' | 'sed' | 'nq' | 'mh' | 'p2c' | 'random'
+export const SCHEDULER_NAMES = ['rr', 'wrr', 'lc', 'wlc', 'sed', 'nq', 'sh', 'dh', 'mh', 'p2c', 'random'] as const
+export type SchedulerName = (typeof SCHEDULER_NAMES)[number]
+
+/** The most an endpoint can weigh, as in IPVS. */
+export const MOST_WEIGHT = 65_535
 
 /** What becomes of live sessions when their endpoint leaves the Service. */
 export type RemovalPolicy =
@@ -14,6 +18,13 @@ export type RemovalPolicy =
 
 /** What `portald.io/…` annotations set, defaults filled in. */
 export interface ServiceOptions {
+  readonly scheduler: SchedulerName
+  /** 0 to {@link MOST_WEIGHT} by address; goes before what a slice says of its endpoints. */
+  readonly weights: Readonly<Record<Ip, number>>
+  /** Addresses that serve where no other endpoint can. */
+  readonly backups: readonly Ip[]
+  /** How long the weight of a new endpoint grows to its full; undefined: it has that at once. */
+  readonly slowStartMs: number | undefined
   /** How long each attempt to reach an endpoint may take; as many attempts as entries. */
   readonly connectMs: readonly number[]
   /** A TCP session without a byte for this long is ended. */
@@ -25,6 +36,8 @@ export interface ServiceOptions {
   /** A UDP session ends after this many replies; undefined: no such end. */
   readonly udpResponses: number | undefined
   readonly onEndpointRemoved: RemovalPolicy
+  /** Whose address endpoints see: this machine's, or the client's own. */
+  readonly sourceAddress: 'proxy' | 'transparent'
 }
 
 /** One port of a Service. */
@@ -51,13 +64,14 @@ export interface Service {
   readonly notServed: string | undefined
   /** Given addresses, at most one per family; empty when none is given. */
   readonly clusterIps: readonly Ip[]
+  /** Asked for, the first one first; empty: not said. */
+  readonly families: readonly (4 | 6)[]
   readonly externalIps: readonly Ip[]
-  /** From status.loadBalancer.ingress, ipMode VIP or unset. */
+  /** From status.loadBalancer.ingress, ipMode VIP or unset; empty for other types than LoadBalancer. */
   readonly ingressIps: readonly Ip[]
   /** Whether ports without a number want one on every node. */
   readonly wantsNodePorts: boolean
   readonly ports: readonly ServicePort[]
-  readonly scheduler: SchedulerName
   /** Undefined: sessionAffinity None. */
   readonly affinityTimeoutMs: number | undefined
   readonly internalTrafficPolicy: TrafficPolicy
@@ -68,6 +82,8 @@ export interface Service {
   readonly topologyKeys: readonly string[]
   /** Empty: everyone. */
   readonly sourceRanges: readonly Cidr[]
+  /** Where load balancers ask each node whether it has endpoints; undefined: nowhere. */
+  readonly healthCheckNodePort: Port | undefined
   readonly publishNotReadyAddresses: boolean
   readonly options: ServiceOptions
 }

@@ -38,7 +38,6 @@ export type ServiceCounter = (typeof SERVICE_COUNTERS)[number]
 /** What is counted per endpoint of a Service port and row. Append, never reorder. */
 export const ENDPOINT_COUNTERS = [
   'sessions',
-  'active',
   'bytesFromClient',
   'bytesFromEndpoint',
   'attempts',
@@ -56,11 +55,29 @@ const FIRST_BUCKET_CELL = FIRST_END_CELL + 32
 /** Cells a Service port has in each row. */
 const SERVICE_CELLS = FIRST_BUCKET_CELL + 16
 /** Cells an endpoint has in each row. */
-const ENDPOINT_CELLS = 8
-/** Rotation words a Service port has: IPv4 and IPv6, each for the cluster-wide and the local set of endpoints. */
-export const ROTATIONS = 4
-/** Words an endpoint has in common: consecutive failures, health, and two to spare. */
-const ENDPOINT_WORDS = 4
+const ENDPOINT_CELLS = 16
+/** Sessions that a row took over from others, less those that it gave to others; by Service port and by endpoint. These two
+ *  cells are main's to write. */
+const SERVICE_MOVED_CELL = 15
+const ENDPOINT_MOVED_CELL = 8
+/** Rotation words a Service port has: IPv4 and IPv6, each for the cluster-wide and the local set of endpoints, and the
+ *  same again for those that are backups. */
+export const ROTATIONS = 8
+/** How far behind the rotation word of a list that of its backups stands. */
+export const BACKUP_ROTATION = ROTATIONS / 2
+/** Words an endpoint has in common; 0 in each says that there is nothing to say. Append, never reorder.
+ *
+ *  - `failures`, `health`: not used yet.
+ *  - `override`: set at run time: the weight plus one, or {@link IN_MAINTENANCE}.
+ *  - `ramp`: slow start: how many of {@link RAMP_STEPS} parts of its weight the endpoint has.
+ *
+ *  Who changes one of the last two moves the version word of the Service port afterwards: pickers go by that. */
+export const ENDPOINT_WORDS = ['failures', 'health', 'override', 'ramp'] as const
+export type EndpointWord = (typeof ENDPOINT_WORDS)[number]
+/** An endpoint takes no new session, not even one of a client with affinity. */
+export const IN_MAINTENANCE = -1
+/** The parts in which slow start gives an endpoint its weight. */
+export const RAMP_STEPS = 20
 const WORD_BYTES = 4
 const CELL_BYTES = 8
 
@@ -80,6 +97,14 @@ export function connectBucketCell(connectMs: number): number {
   while (bucket < CONNECT_BUCKETS_MS.length && connectMs > (CONNECT_BUCKETS_MS[bucket] as number)) bucket++
   return FIRST_BUCKET_CELL + bucket
 }
+/** Where a word of an endpoint stands in `endpointWords`. */
+export function endpointWord(slot: number, word: EndpointWord): number {
+  return slot * ENDPOINT_WORDS.length + ENDPOINT_WORDS.indexOf(word)
+}
+/** The group of endpoint slots that a slot belongs to, for who wants to know which of many have changed. */
+export function groupOf(slot: number): number {
+  return slot >>> 5
+}
 export function endpointCell(counter: EndpointCounter): number {
   return ENDPOINT_COUNTERS.indexOf(counter)
 }
@@ -88,15 +113,22 @@ export function endpointCell(counter: EndpointCounter): number {
 export interface LedgerViews {
   /** `ROTATIONS` words a Service slot. */
   readonly rotations: Int32Array<SharedArrayBuffer>
-  /** `ENDPOINT_WORDS` words an endpoint slot. */
+  /** One word a Service slot: it moves when something that lies over the weights of its endpoints changes. */
+  readonly weightVersions: Int32Array<SharedArrayBuffer>
+  /** {@link ENDPOINT_WORDS} of each endpoint slot. */
   readonly endpointWords: Int32Array<SharedArrayBuffer>
   readonly rows: readonly LedgerRow[]
 }
 
-/** One thread's own counters: plain numbers, because only that thread writes them. */
+/** One thread's own counters: plain numbers, because only that thread writes them. Only their sum over all rows has a
+ *  meaning: a session that moved between threads began in one row and ends in another. */
 export interface LedgerRow {
   readonly services: Float64Array<SharedArrayBuffer>
   readonly endpoints: Float64Array<SharedArrayBuffer>
+  /** Sessions that run on each endpoint slot now. Close together, for who compares a thousand of them. */
+  readonly active: Int32Array<SharedArrayBuffer>
+  /** One word for each {@link groupOf} slots: it moves whenever a session begins or ends on one of them. */
+  readonly changes: Int32Array<SharedArrayBuffer>
 }
 
 export function serviceBase(slot: number): number {
@@ -107,31 +139,65 @@ export function endpointBase(slot: number): number {
 }
 
 export function ledgerViews(shared: SharedState): LedgerViews {
-  const rotationBytes = shared.serviceSlots * ROTATIONS * WORD_BYTES
-  const wordBytes = shared.endpointSlots * ENDPOINT_WORDS * WORD_BYTES
-  const rows: LedgerRow[] = []
-  let offset = rotationBytes + wordBytes
-  for (let row = 0; row < shared.rows; row++) {
-    const services = new Float64Array(shared.ledger, offset, shared.serviceSlots * SERVICE_CELLS)
-    offset += services.byteLength
-    const endpoints = new Float64Array(shared.ledger, offset, shared.endpointSlots * ENDPOINT_CELLS)
-    offset += endpoints.byteLength
-    rows.push({ services, endpoints })
+  let offset = 0
+  const words = (count: number) => {
+    const view = new Int32Array(shared.ledger, offset, count)
+    offset += view.byteLength
+    return view
   }
-  return {
-    rotations: new Int32Array(shared.ledger, 0, shared.serviceSlots * ROTATIONS),
-    endpointWords: new Int32Array(shared.ledger, rotationBytes, shared.endpointSlots * ENDPOINT_WORDS),
-    rows,
+  const cells = (count: number) => {
+    const view = new Float64Array(shared.ledger, offset, count)
+    offset += view.byteLength
+    return view
+  }
+  const { serviceSlots, endpointSlots } = shared
+  const rotations = words(serviceSlots * ROTATIONS)
+  const weightVersions = words(even(serviceSlots))
+  const endpointWords = words(endpointSlots * ENDPOINT_WORDS.length)
+  const rows = Array.from({ length: shared.rows }, () => ({
+    services: cells(serviceSlots * SERVICE_CELLS),
+    endpoints: cells(endpointSlots * ENDPOINT_CELLS),
+    active: words(even(endpointSlots)),
+    changes: words(even(groupOf(endpointSlots) + 1)),
+  }))
+  return { rotations, weightVersions, endpointWords, rows }
+}
+
+/** So many words that what follows stands at a multiple of eight bytes. */
+function even(words: number): number {
+  return words + (words % 2)
+}
+
+/** Forgets the sessions of a thread that died. What moved to other threads goes on counting in its row, what came from
+ *  others stops counting. */
+export function clearActive(shared: SharedState, row: number): void {
+  const { services, endpoints, active } = ledgerViews(shared).rows[row] as LedgerRow
+  const serviceActive = serviceCell('active')
+  for (let slot = 0; slot < shared.serviceSlots; slot++) {
+    const left = 0 - (services[serviceBase(slot) + SERVICE_MOVED_CELL] as number)
+    // Pages of slots that nobody uses stay unwritten.
+    if (services[serviceBase(slot) + serviceActive] !== left) services[serviceBase(slot) + serviceActive] = left
+  }
+  for (let slot = 0; slot < shared.endpointSlots; slot++) {
+    const left = 0 - (endpoints[endpointBase(slot) + ENDPOINT_MOVED_CELL] as number)
+    if (active[slot] !== left) active[slot] = left
   }
 }
 
-/** Forgets the sessions that a row counts as running: those of a thread that died. */
-export function clearActive(shared: SharedState, row: number): void {
-  const { services, endpoints } = ledgerViews(shared).rows[row] as LedgerRow
-  const serviceActive = serviceCell('active')
-  for (let slot = 0; slot < shared.serviceSlots; slot++) services[serviceBase(slot) + serviceActive] = 0
-  const endpointActive = endpointCell('active')
-  for (let slot = 0; slot < shared.endpointSlots; slot++) endpoints[endpointBase(slot) + endpointActive] = 0
+/** Notes that a running session belongs to another row from now on, so that it is known what a row has when its thread
+ *  dies. The counts of running sessions stay as they are, for their sum is to be right at every moment. Main only. */
+export function noteMove({ rows }: LedgerViews, from: number, to: number, serviceSlot: number, endpointSlot: number): void {
+  const service = serviceBase(serviceSlot) + SERVICE_MOVED_CELL
+  const endpoint = endpointBase(endpointSlot) + ENDPOINT_MOVED_CELL
+  const [giver, taker] = [rows[from] as LedgerRow, rows[to] as LedgerRow]
+  add(giver.services, service, -1)
+  add(giver.endpoints, endpoint, -1)
+  add(taker.services, service, 1)
+  add(taker.endpoints, endpoint, 1)
+}
+
+function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: number): void {
+  cells[cell] = (cells[cell] as number) + amount
 }
 
 /** Bytes of an affinity entry: see `affinity/affinity-table.ts`. */
@@ -179,14 +245,15 @@ export interface SharedSizes {
 export function createSharedState(sizes: SharedSizes): SharedState {
   const serviceSlots = sizes.serviceSlots ?? 32_768
   const endpointSlots = sizes.endpointSlots ?? 131_072
-  const rowBytes = (serviceSlots * SERVICE_CELLS + endpointSlots * ENDPOINT_CELLS) * CELL_BYTES
-  const commonBytes = (serviceSlots * ROTATIONS + endpointSlots * ENDPOINT_WORDS) * WORD_BYTES
+  const rowCells = serviceSlots * SERVICE_CELLS + endpointSlots * ENDPOINT_CELLS
+  const rowBytes = rowCells * CELL_BYTES + (even(endpointSlots) + even(groupOf(endpointSlots) + 1)) * WORD_BYTES
+  const commonWords = serviceSlots * ROTATIONS + even(serviceSlots) + endpointSlots * ENDPOINT_WORDS.length
   const ringBytes = RING_HEADER_BYTES + (sizes.recordsPerRing ?? 8192) * RECORD_CELLS.length * CELL_BYTES
   return {
     rows: sizes.rows,
     serviceSlots,
     endpointSlots,
-    ledger: new SharedArrayBuffer(commonBytes + rowBytes * sizes.rows),
+    ledger: new SharedArrayBuffer(commonWords * WORD_BYTES + rowBytes * sizes.rows),
     affinity: new SharedArrayBuffer(AFFINITY_HEADER_BYTES + (sizes.affinityEntries ?? 2 ** 21) * AFFINITY_ENTRY_BYTES),
     records: Array.from({ length: sizes.rows }, () => new SharedArrayBuffer(ringBytes)),
   }

@@ -29,6 +29,22 @@ export interface Route extends Frontend {
   readonly localClientEndpoints: readonly Endpoint[]
   /** Who is on this node; empty where that makes no difference. */
   readonly localClients: readonly Cidr[]
+  /** Only clients from here are served; empty: all. */
+  readonly sourceRanges: readonly Cidr[]
+}
+
+/** Where load balancers ask whether this node has endpoints of a Service. */
+export interface CheckAddress {
+  readonly key: ListenerKey
+  readonly address: SocketAddress
+}
+
+/** What they are told there. */
+export interface HealthCheck extends CheckAddress {
+  readonly namespace: string
+  readonly name: string
+  /** Distinct addresses on this node that are ready, on whatever port. */
+  readonly localEndpoints: number
 }
 
 /** The endpoints of one family that a Service port may use, by policy. */
@@ -66,23 +82,31 @@ export interface CompiledService {
   /** Given or assigned, by Service port. */
   readonly nodePorts: ReadonlyMap<ServicePortKey, Port>
   readonly frontends: readonly Frontend[]
+  readonly checkAddresses: readonly CheckAddress[]
   readonly claims: Claims
   readonly ports: ReadonlyMap<ServicePortKey, ServicePortEndpoints>
   /** Of the frontends that this Service owns. */
   readonly routes: readonly Route[]
+  /** At those of its check addresses that it owns. */
+  readonly healthChecks: readonly HealthCheck[]
   readonly problems: readonly Problem[]
 }
 
 /** Places in the ranges that addresses and ports are assigned from, by the name of who holds them. */
 export type Places = ReadonlyMap<string, number>
 
+/** Whether this node is known to stay (`staying`), about to be removed or removed (`leaving`), or not known at all. */
+export type NodeState = 'unknown' | 'staying' | 'leaving'
+
 /** Everything in force at one moment. */
 export interface Snapshot {
   readonly revision: number
   /** Where this process runs, the Node object of its name included. */
   readonly node: NodeContext
+  readonly nodeState: NodeState
   readonly services: ReadonlyMap<ServiceKey, CompiledService>
   readonly routes: ReadonlyMap<ListenerKey, Route>
+  readonly healthChecks: ReadonlyMap<ListenerKey, HealthCheck>
   readonly claims: Claims
   readonly assigned: { readonly addresses: Places; readonly ports: Places }
   readonly problems: readonly Problem[]
@@ -93,8 +117,12 @@ export interface NodeContext {
   readonly name: string
   /** Zone and region among them. */
   readonly labels: Labels
+  /** Its own, loopback left out unless it was given. */
+  readonly addresses: readonly Ip[]
   /** Addresses that answer on nodePorts. */
   readonly nodePortAddresses: readonly Ip[]
+  /** Whether they are a guess, which a Node object knows better. */
+  readonly followsNodeObject: boolean
   /** Clients from here are on this node: its own addresses, and those of its pods as far as they are known. */
   readonly clients: readonly Cidr[]
 }

@@ -8,6 +8,11 @@ export interface Origin {
   readonly lines: Uint32Array | undefined
 }
 
+/** `FILE:LINE`, or the name of a source. */
+export function showOrigin(origin: Origin): string {
+  return origin.line > 0 ? `${origin.place}:${origin.line}` : origin.place
+}
+
 /** An object as a source found it: not looked at yet. */
 export interface SourceObject {
   /** The same reference as long as the object is unchanged. */

@@ -69,6 +69,7 @@ export const METRICS = {
     labels: [],
   },
   portald_listeners: { type: 'gauge', help: 'Listeners by what they do.', labels: ['state'] },
+  portald_vips: { type: 'gauge', help: 'Addresses of Services that this process made addresses of the machine.', labels: [] },
   portald_source_synced: { type: 'gauge', help: '1 once the source was read whole, else 0.', labels: ['source'] },
   portald_source_age_seconds: { type: 'gauge', help: 'Time since the source was last read.', labels: ['source'] },
   portald_problems: { type: 'gauge', help: 'Problems in what the sources say now.', labels: ['severity'] },
@@ -117,6 +118,11 @@ export const METRICS = {
     labels: [],
   },
   kubeproxy_sync_proxy_rules_service_changes_total: { type: 'counter', help: 'Service changes seen.', labels: [] },
+  kubeproxy_sync_proxy_rules_no_local_endpoints_total: {
+    type: 'gauge',
+    help: 'Service ports whose policy is Local and that have endpoints, but none on this node.',
+    labels: ['ip_family', 'traffic_policy'],
+  },
   kubeproxy_proxy_healthz_total: { type: 'counter', help: 'Answers of /healthz.', labels: ['code'] },
   kubeproxy_proxy_livez_total: { type: 'counter', help: 'Answers of /livez.', labels: ['code'] },
 } as const satisfies Record<string, MetricDefinition>

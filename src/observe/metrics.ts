@@ -24,8 +24,11 @@ export interface MetricsReading {
   readonly sources: readonly { readonly name: string; readonly synced: boolean; readonly readAtMs: number | undefined }[]
   readonly problems: { readonly error: number; readonly warning: number }
   readonly snapshotRevision: number
+  readonly vips: number
   readonly recordsDropped: number
   readonly accessLogDropped: number
+  /** Service ports by the policy that leaves them without an endpoint here, and by family. */
+  readonly noLocalEndpoints: Readonly<Record<string, Readonly<Record<string, number>>>>
   readonly changes: { readonly services: ChangeCounts; readonly endpoints: ChangeCounts }
 }
 
@@ -87,6 +90,7 @@ export function createMetrics({ source, clock, processMetrics = true }: MetricsO
     refresh(gauge('portald_listeners'), ({ listeners }, put) => {
       for (const [state, count] of listeners) put(count, { state })
     }),
+    refresh(gauge('portald_vips'), ({ vips }, put) => put(vips)),
     refresh(gauge('portald_source_synced'), ({ sources }, put) => {
       for (const { name, synced } of sources) put(synced ? 1 : 0, { source: name })
     }),
@@ -102,6 +106,11 @@ export function createMetrics({ source, clock, processMetrics = true }: MetricsO
     refresh(gauge('portald_snapshot_revision'), ({ snapshotRevision }, put) => put(snapshotRevision)),
     refresh(counter('portald_records_dropped_total'), ({ recordsDropped }, put) => put(recordsDropped)),
     refresh(counter('portald_access_log_dropped_total'), ({ accessLogDropped }, put) => put(accessLogDropped)),
+    refresh(gauge('kubeproxy_sync_proxy_rules_no_local_endpoints_total'), ({ noLocalEndpoints }, put) => {
+      for (const [policy, families] of Object.entries(noLocalEndpoints)) {
+        for (const [family, count] of Object.entries(families)) put(count, { ip_family: family, traffic_policy: policy })
+      }
+    }),
     ...(['endpoint', 'service'] as const).flatMap((kind) => [
       refresh(gauge(`kubeproxy_sync_proxy_rules_${kind}_changes_pending`), ({ changes }, put) =>
         put(changes[`${kind}s`].pending),

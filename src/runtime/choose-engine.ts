@@ -4,6 +4,7 @@ import { descriptorLimit } from '../lib/descriptor-limit.ts'
 import { ProxyError } from '../lib/errors.ts'
 import type { Libc } from '../lib/libc/load.ts'
 import { loadLibc } from '../lib/libc/load.ts'
+import { systemRandom } from '../lib/random.ts'
 import type { Engine } from '../listener/listener.ts'
 import { openNativeEngine } from '../listener/native/engine.ts'
 import { openNodeEngine } from '../listener/node/engine.ts'
@@ -75,11 +76,11 @@ export function prepareEngine(
         workerUrl: WORKER_URL,
         descriptors,
         clock,
-        createPolicy: (row) => new RouteSessionPolicy(shared, row, clock),
+        createPolicy: (row) => new RouteSessionPolicy(shared, row, clock, systemRandom),
         onDeath: (row, reason) => tellDeath(row, reason),
         onFault: (row, reason) => tellFault(row, reason),
       })
-    : openNodeEngine({ policy: new RouteSessionPolicy(shared, 0, clock), descriptors, clock })
+    : openNodeEngine({ policy: new RouteSessionPolicy(shared, 0, clock, systemRandom), descriptors, clock })
   return {
     plan,
     engine,

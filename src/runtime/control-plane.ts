@@ -2,10 +2,10 @@ import type { Clock, Timer } from '../lib/clock.ts'
 import { Runner } from '../lib/runner.ts'
 import { createObjectParser } from '../model/parse-objects.ts'
 import type { ParseOptions } from '../model/parse-options.ts'
+import type { Problem } from '../model/problem.ts'
 import type { NodeContext, Snapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import { type CompileOptions, compile } from '../snapshot/compile.ts'
-import { isEligible } from '../snapshot/node-object.ts'
 import { mergeStates } from '../source/merge.ts'
 import type { Source, SourceState } from '../source/source.ts'
 import { type NodeContextOptions, readNodeContext } from './node-context.ts'
@@ -26,6 +26,10 @@ export interface ControlPlaneOptions {
   readonly logger: Logger
   /** Puts a snapshot in force; resolves when it is. */
   readonly apply: (snapshot: Snapshot) => Promise<void>
+  /** What else is wrong with a snapshot, as only the machine can tell. */
+  readonly inspect?: (snapshot: Snapshot) => readonly Problem[]
+  /** Told when the machine's addresses have changed. */
+  readonly onNode?: () => void
   /** Told when a change was seen, before it is in force. */
   readonly onQueued: () => void
 }
@@ -55,7 +59,6 @@ export class ControlPlane implements AsyncDisposable {
   #nodeTimer: Timer | undefined
   #snapshot: Snapshot | undefined
   #synced = false
-  #nodeEligible = true
 
   constructor(options: ControlPlaneOptions) {
     const { promise, resolve } = Promise.withResolvers<void>()
@@ -83,11 +86,6 @@ export class ControlPlane implements AsyncDisposable {
     return this.#synced
   }
 
-  /** Whether load balancers may send traffic to this node, as far as the cluster says. */
-  get nodeEligible(): boolean {
-    return this.#nodeEligible
-  }
-
   /** The newest state of each source, in their order. */
   states(): readonly SourceReading[] {
     return this.#options.sources.map((source, n) => {
@@ -100,6 +98,11 @@ export class ControlPlane implements AsyncDisposable {
   refresh(): void {
     for (const source of this.#options.sources) source.refresh()
     this.#readNode()
+  }
+
+  /** Compiles again what is there, because the machine is another one now. */
+  recompile(): void {
+    this.#runner.request()
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -129,19 +132,29 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { apply, compile: compileOptions, logger } = this.#options
+    const { apply, compile: compileOptions, inspect, logger } = this.#options
     const merged = mergeStates(this.#states)
     const objects = this.#parser.parse(merged.objects)
     const next = compile(objects, this.#node, compileOptions, this.#snapshot)
-    this.#nodeEligible = isEligible(objects.nodes.get(this.#node.name))
-    this.#problemLog.update([...merged.problems, ...next.problems], objects.notes)
+    const problems = [...merged.problems, ...next.problems, ...(inspect?.(next) ?? [])]
+    this.#problemLog.update(problems, objects.notes)
     this.#sayAssigned(next, logger)
-    const withSources: Snapshot = { ...next, problems: [...merged.problems, ...next.problems] }
-    await apply(withSources)
+    const { nodePortAddresses: addresses } = next.node
+    if (addresses.join() !== this.#snapshot?.node.nodePortAddresses.join())
+      logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses })
+    this.#sayNodeState(next, logger)
+    await apply({ ...next, problems })
     this.#snapshot = next
     if (!merged.synced || this.#synced) return
     this.#synced = true
     this.#becomeReady()
+  }
+
+  #sayNodeState({ nodeState: state, node }: Snapshot, logger: Logger): void {
+    if (state === (this.#snapshot?.nodeState ?? 'unknown')) return
+    const fields = { key: node.name, state }
+    if (state === 'leaving') logger.warn('node.state', 'its Node object is about to go, or is gone: /healthz says no', fields)
+    else logger.info('node.state', 'its Node object says that it stays', fields)
   }
 
   #sayAssigned(next: Snapshot, logger: Logger): void {
@@ -172,10 +185,8 @@ export class ControlPlane implements AsyncDisposable {
   #readNode(): void {
     const node = readNodeContext(this.#options.node, this.#node)
     if (node === this.#node) return
-    const { nodePortAddresses: addresses } = node
-    if (addresses.join() !== this.#node.nodePortAddresses.join())
-      this.#options.logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses })
     this.#node = node
+    this.#options.onNode?.()
     this.#runner.request()
   }
 }

@@ -1,12 +1,13 @@
 import { AffinityTable } from '../affinity/affinity-table.ts'
 import { Ledger } from '../balancer/ledger.ts'
+import { Overlay } from '../balancer/overlay.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
 import type { Engine, ListenerStatus } from '../listener/listener.ts'
 import { ListenerPool } from '../listener/pool.ts'
 import type { PublishedRoute } from '../model/delta.ts'
-import type { ServicePortKey } from '../model/keys.ts'
+import type { Ip, ServicePortKey } from '../model/keys.ts'
 import type { SessionRecord } from '../model/session.ts'
 import type { SharedState } from '../model/shared-layout.ts'
 import type { CompiledService, Route, Snapshot, SnapshotDiff } from '../model/snapshot.ts'
@@ -15,6 +16,7 @@ import { diff } from '../snapshot/diff.ts'
 import { Publisher } from './publish.ts'
 import { Removals } from './removals.ts'
 import { SessionLog } from './session-log.ts'
+import type { Vips } from './vips.ts'
 
 const FIRST_RETRY_MS = 250
 const LONGEST_RETRY_MS = 10_000
@@ -25,16 +27,20 @@ export interface DataPlaneOptions {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** Undefined: the machine has the addresses that it has. */
+  readonly vips?: Vips
   /** Undefined: nobody reads them. */
   readonly onSession: ((record: SessionRecord) => void) | undefined
 }
 
 /** Makes sockets, routes and slots follow snapshots. Order of a change: slots are reserved, routes published, sockets
- *  opened, parked and closed, and only then is what nobody needs any more given up. */
+ *  opened, parked and closed, and only then is what nobody needs any more given up. A VIP is an address of this machine before its
+ *  first socket is opened and until after its last one is closed. */
 export class DataPlane implements AsyncDisposable {
   readonly ledger: Ledger
   readonly pool: ListenerPool
   readonly sessionLog: SessionLog
+  readonly overlay: Overlay
   readonly #options: DataPlaneOptions
   readonly #publisher: Publisher
   readonly #affinity: AffinityTable
@@ -49,15 +55,17 @@ export class DataPlane implements AsyncDisposable {
   #acknowledged = 0
 
   constructor(options: DataPlaneOptions) {
-    const { engine, shared, clock, random } = options
+    const { engine, shared, clock, random, vips } = options
     this.#options = options
     this.#affinity = new AffinityTable(shared.affinity)
     this.ledger = new Ledger(shared, random, () => this.#sweepAffinity())
-    this.#publisher = new Publisher(this.ledger)
+    this.overlay = new Overlay(this.ledger, clock)
+    this.#publisher = new Publisher(this.ledger, engine.can.has('transparent-source'))
     this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
     this.pool = new ListenerPool({
       engine,
       clock,
+      ...(vips && { freeBind: (ip: Ip) => vips.freeBind(ip) }),
       createBackoff: () => createBackoff({ firstMs: FIRST_RETRY_MS, longestMs: LONGEST_RETRY_MS, random }),
       onStatus: (route, status) => this.#report(route, status),
       onClosed: (id, route) => {
@@ -76,11 +84,16 @@ export class DataPlane implements AsyncDisposable {
   /** Puts a snapshot in force; resolves when every socket it needs was tried. One call at a time. Where it rejects, it may
    *  have been put in force in part; the next call puts everything right. */
   async apply(next: Snapshot): Promise<SnapshotDiff> {
-    const { engine } = this.#options
+    const { engine, vips } = this.#options
     const previous = this.#snapshot
     const change = this.#attempts.length === 0 ? diff(previous, next) : this.#everything(next)
     this.#attempts.push(next)
-    for (const [key, compiled] of next.services) if (previous?.services.get(key) !== compiled) this.#reserve(compiled)
+    for (const [key, compiled] of next.services) {
+      const before = previous?.services.get(key)
+      if (before === compiled) continue
+      this.#reserve(compiled)
+      this.overlay.update(compiled, before)
+    }
 
     const routes = [...change.open, ...change.swap]
     const set: PublishedRoute[] = []
@@ -94,7 +107,9 @@ export class DataPlane implements AsyncDisposable {
     await engine.publish({ revision: next.revision, set, remove: [] })
     this.#snapshot = next
     for (const before of [previous, ...this.#attempts]) this.#release(before, next)
+    await vips?.hold(next)
     await this.pool.apply(routes, change.close)
+    vips?.release()
     const remove = [...this.#closed]
     if (remove.length > 0) await engine.publish({ revision: next.revision, set: [], remove })
     this.#closed.splice(0, remove.length)
@@ -116,6 +131,7 @@ export class DataPlane implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.pool[Symbol.dispose]()
     this.#removals[Symbol.dispose]()
+    this.overlay[Symbol.dispose]()
     await this.#options.engine[Symbol.asyncDispose]()
     this.sessionLog[Symbol.dispose]()
   }
@@ -136,6 +152,7 @@ export class DataPlane implements AsyncDisposable {
     for (const [key, before] of previous?.services ?? []) {
       const after = next.services.get(key)
       if (after === before) continue
+      if (!after) this.overlay.remove(before)
       const left = this.#publisher.release(before, after, next.revision)
       this.#removals.left(left, next.revision, (after ?? before).input.value.options.onEndpointRemoved)
     }

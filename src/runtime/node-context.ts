@@ -1,31 +1,33 @@
 import { hostname, networkInterfaces } from 'node:os'
+import { defaultRouteInterface, readRouteTables } from '../lib/default-route.ts'
 import { cidrContains, isLinkLocal, isLoopback, parseIp } from '../model/address.ts'
-import { type Cidr, familyOf, type Ip } from '../model/keys.ts'
-import type { Labels } from '../model/labels.ts'
+import type { Configuration } from '../model/config.ts'
+import { PRIMARY } from '../model/config-value.ts'
+import { type Cidr, familyOf, hostRange, type Ip } from '../model/keys.ts'
 import type { NodeContext } from '../model/snapshot.ts'
 import { sameNode } from '../snapshot/node-object.ts'
 
-export interface NodeContextOptions {
+export interface NodeContextOptions extends Pick<Configuration, 'nodeLabels' | 'nodeIps' | 'clusterCidrs' | 'nodeportAddresses'> {
   readonly name: string
-  readonly nodeLabels: Labels
-  /** Instead of the addresses found on interfaces; the first of each family is the primary one. */
-  readonly nodeIps: readonly Ip[]
-  /** Clients from here are on this node, beside its own addresses. */
-  readonly clusterCidrs: readonly Cidr[]
-  /** Only addresses inside one of these answer on nodePorts; empty: all. */
-  readonly nodeportAddresses: readonly Cidr[]
+  /** Which addresses are ours because we added them for a Service, and not the node's. */
+  readonly isVip?: (ip: Ip) => boolean
+}
+
+interface InterfaceAddress {
+  readonly ip: Ip
+  readonly name: string
 }
 
 /** Addresses of interfaces that are up. */
-function interfaceAddresses(): readonly Ip[] {
-  const found = new Set<Ip>()
-  for (const addresses of Object.values(networkInterfaces())) {
+function interfaceAddresses(): readonly InterfaceAddress[] {
+  const found = new Map<Ip, InterfaceAddress>()
+  for (const [name, addresses] of Object.entries(networkInterfaces())) {
     for (const { address } of addresses ?? []) {
       const ip = parseIp(address.split('%')[0] ?? '')
-      if (ip) found.add(ip)
+      if (ip && !found.has(ip)) found.set(ip, { ip, name })
     }
   }
-  return [...found]
+  return [...found.values()]
 }
 
 /** Whether an address may answer on nodePorts. A range of one family says nothing about the other, which stays open. */
@@ -34,8 +36,28 @@ function allowed(ip: Ip, ranges: readonly Cidr[]): boolean {
   return ofFamily.length === 0 || ofFamily.some((range) => cidrContains(range, ip))
 }
 
-function rangeOf(ip: Ip): Cidr {
-  return `${ip}/${familyOf(ip) === 4 ? 32 : 128}` as Cidr
+/** The address of each family by which others know this machine: the first one on the interface of the default route,
+ *  else the first one that is not loopback. */
+function primaryAddresses(onInterfaces: readonly InterfaceAddress[]): readonly Ip[] {
+  const tables = readRouteTables()
+  return ([4, 6] as const).flatMap((family) => {
+    const candidates = onInterfaces.filter(({ ip }) => familyOf(ip) === family && !isLoopback(ip) && !isLinkLocal(ip))
+    const outward = defaultRouteInterface(tables, family)
+    const own = candidates.find(({ name }) => name === outward) ?? candidates[0]
+    return own ? [own.ip] : []
+  })
+}
+
+/** The address that programs on this machine use where nothing says otherwise: the first of the family that is given and on an
+ *  interface, else the primary one; undefined: it has none but loopback and link-local ones. */
+export function primaryAddress(family: 4 | 6, { nodeIps, isVip }: NodeContextOptions): Ip | undefined {
+  const onInterfaces = interfaceAddresses().filter(({ ip }) => familyOf(ip) === family && !isVip?.(ip))
+  const given = nodeIps.find((wanted) => onInterfaces.some(({ ip }) => ip === wanted) && !isLoopback(wanted))
+  return given ?? primaryAddresses(onInterfaces)[0]
+}
+
+function firstOfEachFamily(ips: readonly Ip[]): readonly Ip[] {
+  return ips.filter((ip, n) => ips.findIndex((other) => familyOf(other) === familyOf(ip)) === n)
 }
 
 /** The name of this node: names of nodes are lower case, and host names need not be. */
@@ -48,14 +70,20 @@ const LOOPBACK = ['127.0.0.0/8', '::1/128'] as readonly string[] as readonly Cid
 /** Where this process runs, read from the machine now. The same reference as `previous` when nothing changed. Link-local
  *  addresses answer on no nodePort: nobody can be told of them without saying which link. */
 export function readNodeContext(options: NodeContextOptions, previous?: NodeContext): NodeContext {
-  const onInterfaces = interfaceAddresses()
-  const addresses = options.nodeIps.length > 0 ? options.nodeIps : onInterfaces.filter((ip) => !isLinkLocal(ip))
-  const own = [...onInterfaces, ...options.nodeIps].filter((ip) => !isLoopback(ip))
+  const { nodeIps, nodeportAddresses: wanted } = options
+  const onInterfaces = interfaceAddresses().filter(({ ip }) => !options.isVip?.(ip))
+  const found = onInterfaces.map(({ ip }) => ip)
+  const given = nodeIps.length > 0
+  const own = [...found, ...nodeIps].filter((ip) => !isLoopback(ip))
+  const all = given ? nodeIps : found.filter((ip) => !isLinkLocal(ip))
+  const primary = () => (given ? firstOfEachFamily(nodeIps) : primaryAddresses(onInterfaces))
   const node: NodeContext = {
     name: options.name,
     labels: options.nodeLabels,
-    nodePortAddresses: addresses.filter((ip) => allowed(ip, options.nodeportAddresses)),
-    clients: [...LOOPBACK, ...new Set([...options.clusterCidrs, ...own.map(rangeOf)])],
+    addresses: given ? nodeIps : own,
+    nodePortAddresses: wanted === PRIMARY ? primary() : all.filter((ip) => allowed(ip, wanted)),
+    followsNodeObject: wanted === PRIMARY && !given,
+    clients: [...LOOPBACK, ...new Set([...options.clusterCidrs, ...own.map(hostRange)])],
   }
   return previous && sameNode(previous, node) ? previous : node
 }

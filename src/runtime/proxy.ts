@@ -1,3 +1,4 @@
+import type { EndpointOverride, EndpointWish } from '../balancer/overlay.ts'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
@@ -13,6 +14,8 @@ import type { Source } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
 import { ControlPlane, type SourceReading } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
+import type { NodeContextOptions } from './node-context.ts'
+import { openVips, type Vips } from './vips.ts'
 
 /** How often expired affinity records, and slots that are nobody's, are freed. */
 const SWEEP_EVERY_MS = 60_000
@@ -31,6 +34,8 @@ export interface ProxyOptions {
   readonly onSession?: (record: SessionRecord) => void
   /** Told when a change was seen. */
   readonly onQueued?: () => void
+  /** Told when everything seen so far begins to be put in force. */
+  readonly onStarted?: () => void
   /** Told when a change is in force, and how long that took. */
   readonly onApplied?: (durationMs: number) => void
 }
@@ -53,13 +58,13 @@ export interface ProxyReading {
   readonly snapshot: Snapshot | undefined
   readonly problems: readonly Problem[]
   readonly sources: readonly SourceReading[]
-  /** Whether load balancers may send traffic to this node. */
-  readonly nodeEligible: boolean
   readonly ledger: LedgerViews
   readonly servicePorts: Iterable<{ readonly slot: number; readonly key: ServicePortKey }>
   readonly affinity: { readonly entries: number; readonly evictions: number }
   readonly recordsDropped: number
   readonly sessions: number
+  /** Addresses it made local. */
+  readonly vips: number
 }
 
 /** A running proxy. Disposing it ends everything now; drain first to let sessions finish. */
@@ -71,12 +76,19 @@ export interface Proxy extends AsyncDisposable {
   /** Goes on accepting for `delayMs`, then takes nothing new and lets sessions finish, up to `deadlineMs`; what still
    *  runs then is cut, and counted. */
   drain(options: { readonly delayMs: number; readonly deadlineMs: number }): Promise<{ readonly cut: number }>
+  /** Takes a wish for the endpoints of a Service (`namespace/name`) with this address (`10.1.0.1` or `10.1.0.1:8080`), in
+   *  place of the one before; it stays, whatever is loaded, until an empty one takes it back or the process ends. Returns
+   *  how many endpoints it is for.
+   *  @throws ProxyError E_CONFIG when the weight is none. */
+  setEndpoint(service: string, address: string, wish: EndpointWish): number
+  /** The wishes that are kept. */
+  overrides(): readonly EndpointOverride[]
   addresses(): readonly ProxyAddress[]
   read(): ProxyReading
 }
 
 /** Opens a proxy: returns at once, whatever state its sources are in, and serves as they allow.
- *  @throws ProxyError E_ENGINE when the engine that was asked for cannot run here. */
+ *  @throws ProxyError E_ENGINE when the engine that was asked for cannot run here, E_VIP_MODE when the VIP mode cannot be had. */
 export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   const { config, logger } = options
   const clock = options.clock ?? systemClock
@@ -93,9 +105,13 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     logger.error('session.failed', 'an error of ours ended a session; please report it', { key: `worker ${row}`, reason }),
   )
 
+  let vips: Vips | undefined
+  const node: NodeContextOptions = { ...config, name: options.nodeName, isVip: (ip) => vips?.isMade(ip) ?? false }
+  vips = await openVipsOr(options, prepared, node, clock, () => controlPlane.recompile())
   const dataPlane = new DataPlane({
     engine,
     shared,
+    vips,
     clock,
     random: options.random ?? systemRandom,
     logger: logger.child({ component: 'listener' }),
@@ -104,13 +120,21 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   const controlPlane = new ControlPlane({
     sources: options.sources,
     parse: parseOptionsOf(config),
-    compile: { clusterIpRange: config.serviceClusterIpRange, nodePortRange: config.serviceNodePortRange },
-    node: { ...config, name: options.nodeName },
+    compile: {
+      clusterIpRange: config.serviceClusterIpRange,
+      nodePortRange: config.serviceNodePortRange,
+      strictSourceRanges: config.strictSourceRanges,
+      transparentSource: engine.can.has('transparent-source'),
+    },
+    node,
+    inspect: (snapshot) => vips.inspect(snapshot),
+    onNode: () => vips.refresh(),
     clock,
     logger: logger.child({ component: 'objects' }),
     onQueued: options.onQueued ?? (() => {}),
     async apply(snapshot) {
       const startedMs = clock.now()
+      options.onStarted?.()
       const { open, swap, close } = await dataPlane.apply(snapshot)
       const durationMs = Math.round((clock.now() - startedMs) * 10) / 10
       options.onApplied?.(durationMs)
@@ -129,7 +153,10 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   let draining = false
   return {
     ready: controlPlane.ready,
-    refresh: () => controlPlane.refresh(),
+    refresh() {
+      vips.refresh()
+      controlPlane.refresh()
+    },
     async drain({ delayMs, deadlineMs }) {
       draining = true
       if (delayMs > 0) await new Promise<void>((resolve) => clock.after(delayMs, resolve))
@@ -143,6 +170,8 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       deadline[Symbol.dispose]()
       return { cut: await cut }
     },
+    setEndpoint: (service, address, wish) => dataPlane.overlay.set(service as ServiceKey, address, wish),
+    overrides: () => dataPlane.overlay.list(),
     addresses: () =>
       [...dataPlane.pool.addresses()].map(({ route, status }) => ({
         key: route.key,
@@ -159,18 +188,42 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       snapshot: dataPlane.snapshot,
       problems: dataPlane.snapshot?.problems ?? [],
       sources: controlPlane.states(),
-      nodeEligible: controlPlane.nodeEligible,
       ledger: dataPlane.ledger.views,
       servicePorts: dataPlane.servicePorts(),
       affinity: dataPlane.affinity(),
       recordsDropped: dataPlane.sessionLog.dropped(),
       sessions: engine.sessions(),
+      vips: vips.held,
     }),
     async [Symbol.asyncDispose]() {
       sweeping[Symbol.dispose]()
       await controlPlane[Symbol.asyncDispose]()
       await dataPlane[Symbol.asyncDispose]()
+      await vips[Symbol.asyncDispose]()
     },
+  }
+}
+
+/** Opens what makes VIPs local; where it cannot be had, engine and sources go too. */
+async function openVipsOr(
+  { config, logger, sources }: ProxyOptions,
+  prepared: PreparedEngine,
+  node: NodeContextOptions,
+  clock: Clock,
+  onElsewhere: () => void,
+): Promise<Vips> {
+  try {
+    return await openVips({
+      config,
+      engine: prepared.engine,
+      node,
+      clock,
+      logger: logger.child({ component: 'vips' }),
+      onElsewhere,
+    })
+  } catch (error) {
+    await Promise.all([...sources, prepared].map((owned) => owned[Symbol.asyncDispose]()))
+    throw error
   }
 }
 

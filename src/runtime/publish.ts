@@ -1,10 +1,11 @@
 import type { Ledger } from '../balancer/ledger.ts'
 import { continueRotation } from '../balancer/rotation.ts'
+import { tier } from '../balancer/tiers.ts'
 import type { PublishedRoute, RouteEndpoint } from '../model/delta.ts'
 import type { Endpoint } from '../model/endpoint.ts'
-import { type Cidr, type EndpointKey, familyOf, type Ip, type ServicePortKey } from '../model/keys.ts'
-import type { TrafficPolicy } from '../model/service.ts'
-import { ROTATIONS } from '../model/shared-layout.ts'
+import { type EndpointKey, familyOf, type ServicePortKey } from '../model/keys.ts'
+import type { SchedulerName, TrafficPolicy } from '../model/service.ts'
+import { BACKUP_ROTATION, ROTATIONS } from '../model/shared-layout.ts'
 import type { CompiledService, Route } from '../model/snapshot.ts'
 
 /** Which of a Service slot's rotation words belongs to the endpoints of this family and policy. */
@@ -12,20 +13,18 @@ function rotationOf(serviceSlot: number, family: 4 | 6, policy: TrafficPolicy): 
   return serviceSlot * ROTATIONS + (policy === 'Local' ? 2 : 0) + (family === 6 ? 1 : 0)
 }
 
-/** Ranges of one family: a Service that names none of a family leaves it open, as Kubernetes does. */
-function rangesOf(ranges: readonly Cidr[], family: 4 | 6): readonly Cidr[] {
-  return ranges.filter((range) => familyOf(range.split('/')[0] as Ip) === family)
-}
-
 /** Turns routes into what engines are given: endpoints become slots of the ledger. Keeps what was published last, so
  *  that a rotation goes on where it stood when its endpoints change. */
 export class Publisher {
   readonly #ledger: Ledger
+  readonly #transparentSource: boolean
   /** By rotation word: the list as compiled, and as published. */
   readonly #lists = new Map<number, { readonly compiled: readonly Endpoint[]; readonly published: readonly RouteEndpoint[] }>()
 
-  constructor(ledger: Ledger) {
+  /** `transparentSource`: whether the engine can. */
+  constructor(ledger: Ledger, transparentSource: boolean) {
     this.#ledger = ledger
+    this.#transparentSource = transparentSource
   }
 
   /** Gives slots to everything a compiled Service lists. False: the ledger is full, and what found no slot is left out. */
@@ -60,9 +59,10 @@ export class Publisher {
     const family = familyOf(route.address.ip)
     const serviceSlot = this.#ledger.serviceSlot(port.key)
     if (serviceSlot === undefined) return undefined
+    const { scheduler } = service.options
     const list = (policy: TrafficPolicy, compiled: readonly Endpoint[]) => {
       const rotation = rotationOf(serviceSlot, family, policy)
-      return { rotation, endpoints: this.#endpoints(port.key, rotation, compiled) }
+      return { rotation, endpoints: this.#endpoints(port.key, scheduler, rotation, compiled) }
     }
     return {
       listener,
@@ -71,10 +71,12 @@ export class Publisher {
       ...list(route.policy, route.endpoints),
       forLocalClients: clients.length === 0 ? undefined : { clients, ...list('Cluster', route.localClientEndpoints) },
       protocol: port.protocol,
-      scheduler: service.scheduler,
+      ip: route.address.ip,
+      scheduler,
       affinityTimeoutMs: service.affinityTimeoutMs,
-      sourceRanges: route.kind === 'loadBalancer' ? rangesOf(service.sourceRanges, family) : [],
+      sourceRanges: route.sourceRanges,
       connectMs: service.options.connectMs,
+      transparent: this.#transparentSource && service.options.sourceAddress === 'transparent',
       idleMs: service.options.idleMs,
       halfCloseMs: service.options.halfCloseMs,
       udpIdleMs: service.options.udpIdleMs,
@@ -88,19 +90,30 @@ export class Publisher {
     for (let n = 0; n < ROTATIONS; n++) this.#lists.delete(slot * ROTATIONS + n)
   }
 
-  #endpoints(service: ServicePortKey, rotation: number, compiled: readonly Endpoint[]): readonly RouteEndpoint[] {
+  #endpoints(
+    service: ServicePortKey,
+    scheduler: SchedulerName,
+    rotation: number,
+    compiled: readonly Endpoint[],
+  ): readonly RouteEndpoint[] {
     const last = this.#lists.get(rotation)
     if (last?.compiled === compiled) return last.published
     const published: RouteEndpoint[] = []
-    for (const { key, address, weight } of compiled) {
+    for (const { key, address, weight, backup } of compiled) {
       const slot = this.#ledger.endpointSlot(service, key)
-      if (slot !== undefined) published.push({ slot, key, address, weight })
+      if (slot !== undefined) published.push({ slot, key, address, weight, backup })
     }
-    if (last && last.published.length > 0 && published.length > 0) {
-      const { rotations } = this.#ledger.views
-      Atomics.store(rotations, rotation, continueRotation(Atomics.load(rotations, rotation), last.published, published))
+    if (last) {
+      this.#move(scheduler, rotation, tier(last.published, false), tier(published, false))
+      this.#move(scheduler, rotation + BACKUP_ROTATION, tier(last.published, true), tier(published, true))
     }
     this.#lists.set(rotation, { compiled, published })
     return published
+  }
+
+  #move(scheduler: SchedulerName, rotation: number, before: readonly RouteEndpoint[], after: readonly RouteEndpoint[]): void {
+    if (before.length === 0 || after.length === 0) return
+    const { rotations } = this.#ledger.views
+    Atomics.store(rotations, rotation, continueRotation(scheduler, Atomics.load(rotations, rotation), before, after))
   }
 }

@@ -49,7 +49,7 @@ export class SessionLog implements Disposable {
     this.#names.set(listener, {
       local: showAddress(route.address),
       protocol: route.port.protocol,
-      scheduler: route.service.scheduler,
+      scheduler: route.service.options.scheduler,
     })
   }
 

@@ -1,12 +1,14 @@
 import type { Ip, ListenerKey, ServiceKey } from '../model/keys.ts'
 import type { Service } from '../model/service.ts'
-import type { Claims, Frontend } from '../model/snapshot.ts'
+import type { CheckAddress, Claims, Frontend } from '../model/snapshot.ts'
 
 /** A Service and what it would like to listen on. */
 export interface Claimant {
   readonly service: Service
   readonly clusterIps: readonly Ip[]
-  readonly frontends: readonly Frontend[]
+  readonly frontends: readonly Pick<Frontend, 'key'>[]
+  /** Where it answers health checks. */
+  readonly checkAddresses: readonly CheckAddress[]
 }
 
 /** Whether `a` goes before `b` where both want an address: the older object, then who held it, then the name. An object
@@ -28,11 +30,13 @@ export function grantClaims(claimants: Iterable<Claimant>, previous: Claims | un
     const { service } = claimant
     services.set(service.key, service)
     for (const ip of claimant.clusterIps) clusterIps.add(ip)
-    for (const { key } of claimant.frontends) {
+    const claim = ({ key }: { readonly key: ListenerKey }) => {
       const owner = owners.get(key)
       const rival = owner === undefined ? undefined : services.get(owner)
       if (!rival || goesFirst(service, rival, previous?.owners.get(key))) owners.set(key, service.key)
     }
+    claimant.frontends.forEach(claim)
+    claimant.checkAddresses.forEach(claim)
   }
   return previous && sameClaims(previous, owners, clusterIps) ? previous : { owners, clusterIps }
 }

@@ -6,6 +6,7 @@ import {
   type Ip,
   listenerKey,
   type Port,
+  type Protocol,
   type ServiceKey,
   type ServicePortKey,
   showAddress,
@@ -13,22 +14,25 @@ import {
 import type { Located, ObjectSet } from '../model/objects.ts'
 import type { Problem } from '../model/problem.ts'
 import { showValue } from '../model/problem.ts'
-import type { Service, ServicePort } from '../model/service.ts'
+import type { Service } from '../model/service.ts'
 import type {
+  CheckAddress,
   Claims,
   CompiledService,
   EndpointSets,
-  Frontend,
+  HealthCheck,
   NodeContext,
   Route,
   ServicePortEndpoints,
   Snapshot,
 } from '../model/snapshot.ts'
-import type { Origin } from '../model/source-object.ts'
+import { type Origin, showOrigin } from '../model/source-object.ts'
 import { assignAddresses, assignPorts } from './assign.ts'
 import { grantClaims } from './claims.ts'
 import { frontendsOf } from './frontends.ts'
-import { withNodeObject } from './node-object.ts'
+import { checkAddressesOf, healthCheckOf } from './health-checks.ts'
+import { nodeState, withNodeObject } from './node-object.ts'
+import { isAccessible, routeOf } from './routes.ts'
 import { endpointSets, endpointsOf } from './usable.ts'
 
 export interface CompileOptions {
@@ -36,15 +40,19 @@ export interface CompileOptions {
   readonly clusterIpRange: Cidr | undefined
   /** Where nodePorts that were given no number come from. */
   readonly nodePortRange: readonly [number, number]
+  /** Whether the engine can connect to endpoints from a client's own address; a Service that asks for it has a problem otherwise. */
+  readonly transparentSource: boolean
+  /** Whether source ranges guard more than Kubernetes has them guard. */
+  readonly strictSourceRanges?: boolean
 }
 
-type Draft = Pick<CompiledService, 'input' | 'clusterIps' | 'nodePorts' | 'frontends'>
+type Draft = Pick<CompiledService, 'input' | 'clusterIps' | 'nodePorts' | 'frontends' | 'checkAddresses'>
 
 const CONFLICT = 'address-conflict'
+const SOURCE_ADDRESS_FIELD = 'metadata.annotations["portald.io/source-address"]'
+const TRANSPARENT_NEEDS = "needs the native engine and CAP_NET_ADMIN; endpoints see this machine's address instead"
 const NO_PLACES = new Map<string, number>()
 const NO_GROUPS: readonly Located<EndpointGroup>[] = []
-const NO_ENDPOINTS: readonly Endpoint[] = []
-const NO_CLIENTS: readonly Cidr[] = []
 
 /** Turns objects into what has to be in force. Pure: the same objects, node and previous snapshot give the same result.
  *  A Service whose inputs did not change stays the same reference; a route stays one even where other ports of its
@@ -55,7 +63,8 @@ export function compile(
   options: CompileOptions,
   previous: Snapshot | undefined,
 ): Snapshot {
-  const node = withNodeObject(place, objects.nodes.get(place.name), previous?.node)
+  const nodeObject = objects.nodes.get(place.name)
+  const node = withNodeObject(place, nodeObject, previous?.node)
   const assigned = assignAll(objects, options, previous)
   const drafts = new Map<ServiceKey, Draft>()
   for (const [key, input] of objects.services) drafts.set(key, draft(input, assigned, node, previous?.services.get(key)))
@@ -63,6 +72,7 @@ export function compile(
 
   const services = new Map<ServiceKey, CompiledService>()
   const routes = new Map<Route['key'], Route>()
+  const healthChecks = new Map<HealthCheck['key'], HealthCheck>()
   const problems = [...objects.problems]
   for (const [key, wanted] of drafts) {
     const groups = objects.endpoints.get(key) ?? NO_GROUPS
@@ -70,16 +80,19 @@ export function compile(
     const compiled =
       before && isCurrent(before, wanted, groups, node, claims)
         ? before
-        : compileService(wanted, groups, node, claims, objects, before)
+        : compileService(wanted, groups, node, claims, objects, options, before)
     services.set(key, compiled)
     for (const route of compiled.routes) routes.set(route.key, route)
+    for (const check of compiled.healthChecks) healthChecks.set(check.key, check)
     problems.push(...compiled.problems)
   }
   return {
     revision: (previous?.revision ?? 0) + 1,
     node,
+    nodeState: nodeState(nodeObject, previous?.nodeState),
     services,
     routes,
+    healthChecks,
     claims,
     assigned: { addresses: assigned.addresses.places, ports: assigned.ports.places },
     problems,
@@ -87,10 +100,11 @@ export function compile(
 }
 
 function* claimants(drafts: ReadonlyMap<ServiceKey, Draft>) {
-  for (const { input, clusterIps, frontends } of drafts.values()) yield { service: input.value, clusterIps, frontends }
+  for (const draft of drafts.values()) yield { service: draft.input.value, ...draft }
 }
 
 function assignAll(objects: ObjectSet, options: CompileOptions, previous: Snapshot | undefined) {
+  const { clusterIpRange: range, nodePortRange } = options
   const withoutAddress: string[] = []
   const withoutPort: string[] = []
   const givenIps = new Set<Ip>()
@@ -99,18 +113,23 @@ function assignAll(objects: ObjectSet, options: CompileOptions, previous: Snapsh
     // Of Services that another program serves, too: what somebody wrote down is never given to somebody else.
     for (const ip of [...service.clusterIps, ...service.externalIps, ...service.ingressIps]) givenIps.add(ip)
     for (const port of service.ports) if (port.nodePort !== undefined) givenPorts.add(port.nodePort)
+    if (service.healthCheckNodePort !== undefined) givenPorts.add(service.healthCheckNodePort)
     if (service.notServed !== undefined) continue
-    if (service.clusterIps.length === 0) withoutAddress.push(service.key)
+    if (service.clusterIps.length === 0 && suitsFamilies(service, range)) withoutAddress.push(service.key)
     for (const port of service.ports) {
       if (port.nodePort === undefined && service.wantsNodePorts) withoutPort.push(port.key)
     }
   }
-  const { clusterIpRange, nodePortRange } = options
-  const addresses = clusterIpRange
-    ? assignAddresses(withoutAddress, clusterIpRange, givenIps, previous?.assigned.addresses ?? NO_PLACES)
+  const addresses = range
+    ? assignAddresses(withoutAddress, range, givenIps, previous?.assigned.addresses ?? NO_PLACES)
     : { places: NO_PLACES, addressOf: () => undefined }
   const ports = assignPorts(withoutPort, nodePortRange, givenPorts, previous?.assigned.ports ?? NO_PLACES)
   return { addresses, ports }
+}
+
+/** Whether a Service asked for the family of the addresses that are given out, or did not say. */
+function suitsFamilies({ families }: Service, range: Cidr | undefined): boolean {
+  return range === undefined || families.length === 0 || families.includes(familyOf(range.split('/')[0] as Ip))
 }
 
 function draft(
@@ -133,9 +152,11 @@ function draft(
     sameList(before.clusterIps, clusterIps) &&
     samePorts(before.nodePorts, nodePorts)
   ) {
-    return { input, clusterIps: before.clusterIps, nodePorts: before.nodePorts, frontends: before.frontends }
+    const { frontends, checkAddresses } = before
+    return { input, clusterIps: before.clusterIps, nodePorts: before.nodePorts, frontends, checkAddresses }
   }
-  return { input, clusterIps, nodePorts, frontends: frontendsOf(service, clusterIps, nodePorts, node.nodePortAddresses) }
+  const frontends = frontendsOf(service, clusterIps, nodePorts, node.nodePortAddresses)
+  return { input, clusterIps, nodePorts, frontends, checkAddresses: checkAddressesOf(service, clusterIps, node) }
 }
 
 /** Whether what was compiled before still holds. */
@@ -153,8 +174,8 @@ function isCurrent(
   if (before.problems.length > 0 && (!sameOrigin(before.input.origin, wanted.input.origin) || before.claims !== claims))
     return false
   if (before.claims === claims) return true
-  for (const frontend of before.frontends)
-    if (claims.owners.get(frontend.key) !== before.claims.owners.get(frontend.key)) return false
+  const moved = ({ key }: CheckAddress) => claims.owners.get(key) !== before.claims.owners.get(key)
+  if (before.frontends.some(moved) || before.checkAddresses.some(moved)) return false
   for (const { port, all } of before.ports.values()) {
     for (const endpoint of all) if (forbidden(endpoint, port.protocol, claims)) return false
   }
@@ -167,6 +188,7 @@ function compileService(
   node: NodeContext,
   claims: Claims,
   objects: ObjectSet,
+  { transparentSource, strictSourceRanges = false }: CompileOptions,
   before: CompiledService | undefined,
 ): CompiledService {
   const { input, frontends } = wanted
@@ -194,6 +216,8 @@ function compileService(
         'has no address; give one, or start with --service-cluster-ip-range',
       )
     }
+    if (service.options.sourceAddress === 'transparent' && !transparentSource)
+      complain('error', 'source-address', SOURCE_ADDRESS_FIELD, 'transparent', TRANSPARENT_NEEDS)
     service.ports.forEach((port, n) => {
       if (port.protocol === 'SCTP')
         complain('warning', 'not-served-yet', `spec.ports[${n}].protocol`, 'SCTP', 'is not served yet; the other ports are')
@@ -214,55 +238,26 @@ function compileService(
     ports.set(port.key, { port, all, usable: { 4: usable(4), 6: usable(6) } })
   }
 
+  /** Whether this Service has the address; else there is a problem that names who has. */
+  const owns = ({ key, address }: CheckAddress, protocol: Protocol, field: string) => {
+    const owner = claims.owners.get(key)
+    if (owner === service.key) return true
+    const place = owner === undefined ? undefined : objects.services.get(owner)
+    const where = place ? ` (${showOrigin(place.origin)})` : ''
+    complain('error', CONFLICT, field, `${protocol} ${showAddress(address)}`, `is held by Service ${owner}${where}`)
+    return false
+  }
   const routes: Route[] = []
   const routesBefore = new Map(before?.routes.map((route) => [route.key, route]))
   for (const frontend of frontends) {
-    const owner = claims.owners.get(frontend.key)
-    if (owner !== service.key) {
-      const place = owner === undefined ? undefined : objects.services.get(owner)
-      const where = place ? ` (${showOrigin(place.origin)})` : ''
-      complain(
-        'error',
-        CONFLICT,
-        FIELDS[frontend.kind],
-        `${frontend.port.protocol} ${showAddress(frontend.address)}`,
-        `is held by Service ${owner}${where}`,
-      )
-      continue
-    }
+    if (!owns(frontend, frontend.port.protocol, FIELDS[frontend.kind])) continue
     const usable = ports.get(frontend.port.key)?.usable[familyOf(frontend.address.ip)]
-    const route = routeOf(frontend, service, usable, node)
-    const known = routesBefore.get(frontend.key)
-    routes.push(known && sameRoute(known, route) ? known : route)
+    routes.push(routeOf(frontend, service, usable, node, strictSourceRanges, routesBefore.get(frontend.key)))
   }
-  return { ...wanted, groups, node, claims, ports, routes, problems }
-}
-
-/** Whether clients outside the cluster are meant to reach a Service port. */
-function isAccessible(frontends: readonly Frontend[], port: ServicePort, family: 4 | 6): boolean {
-  return frontends.some(
-    (frontend) => frontend.port === port && frontend.kind !== 'clusterIP' && familyOf(frontend.address.ip) === family,
-  )
-}
-
-function routeOf(frontend: Frontend, service: Service, usable: EndpointSets | undefined, node: NodeContext): Route {
-  const internal = frontend.kind === 'clusterIP'
-  const policy = internal ? service.internalTrafficPolicy : service.externalTrafficPolicy
-  const endpoints = usable?.[policy === 'Local' ? 'local' : 'cluster'] ?? NO_ENDPOINTS
-  const shortCircuit = policy === 'Local' && !internal
-  const localClientEndpoints = shortCircuit ? (usable?.cluster ?? NO_ENDPOINTS) : endpoints
-  return { ...frontend, service, policy, endpoints, localClientEndpoints, localClients: shortCircuit ? node.clients : NO_CLIENTS }
-}
-
-function sameRoute(a: Route, b: Route): boolean {
-  return (
-    a.service === b.service &&
-    a.port === b.port &&
-    a.kind === b.kind &&
-    a.endpoints === b.endpoints &&
-    a.localClientEndpoints === b.localClientEndpoints &&
-    a.localClients === b.localClients
-  )
+  const healthChecks = wanted.checkAddresses
+    .filter((address) => owns(address, 'TCP', 'spec.healthCheckNodePort'))
+    .map((address) => healthCheckOf(address, service, ports.values(), node))
+  return { ...wanted, groups, node, claims, ports, routes, healthChecks, problems }
 }
 
 const FIELDS: { readonly [Kind in Route['kind']]: string } = {
@@ -282,10 +277,6 @@ function forbidden(endpoint: Endpoint, protocol: string, claims: Claims): string
   return undefined
 }
 
-function showOrigin(origin: Origin): string {
-  return origin.line > 0 ? `${origin.place}:${origin.line}` : origin.place
-}
-
 function keepSets(before: EndpointSets | undefined, now: EndpointSets): EndpointSets {
   return { cluster: keep(before?.cluster, now.cluster), local: keep(before?.local, now.local), hasAny: now.hasAny }
 }
@@ -293,7 +284,11 @@ function keepSets(before: EndpointSets | undefined, now: EndpointSets): Endpoint
 /** The list of last time if it says the same, so that nothing downstream takes it for news. */
 function keep(before: readonly Endpoint[] | undefined, now: readonly Endpoint[] | undefined): readonly Endpoint[] | undefined {
   if (!before || before.length !== now?.length) return now
-  return now.every((endpoint, n) => endpoint.key === before[n]?.key && endpoint.weight === before[n]?.weight) ? before : now
+  return now.every((endpoint, n) => saysTheSame(endpoint, before[n] as Endpoint)) ? before : now
+}
+
+function saysTheSame(a: Endpoint, b: Endpoint): boolean {
+  return a.key === b.key && a.weight === b.weight && a.backup === b.backup
 }
 
 function sameList(a: readonly string[], b: readonly string[]): boolean {

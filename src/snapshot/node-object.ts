@@ -1,25 +1,35 @@
 import { sameLabels } from '../model/labels.ts'
 import type { Node } from '../model/node.ts'
-import type { NodeContext } from '../model/snapshot.ts'
+import type { NodeContext, NodeState } from '../model/snapshot.ts'
 
-/** Where this process runs, with what a Node object of its name adds: its labels come before those that were given.
- *  `previous` itself where it says the same. */
+/** What the cluster autoscaler puts on a node that it is about to remove. */
+const TO_BE_DELETED = 'ToBeDeletedByClusterAutoscaler'
+
+/** Whether load balancers may send clients to this node. Of a node that was known and is known no more the object was
+ *  deleted; one that was never known is nobody's to judge. Cordoning makes no difference. */
+export function nodeState(object: Node | undefined, previous: NodeState | undefined): NodeState {
+  if (!object) return previous === undefined || previous === 'unknown' ? 'unknown' : 'leaving'
+  return object.deleting || object.taints.includes(TO_BE_DELETED) ? 'leaving' : 'staying'
+}
+
+/** Where this process runs, with what a Node object of its name adds: its labels come before those that were given, and
+ *  its own addresses before those that were guessed. `previous` itself where it says the same. */
 export function withNodeObject(node: NodeContext, object: Node | undefined, previous: NodeContext | undefined): NodeContext {
-  const next = object
-    ? { ...node, labels: { ...node.labels, ...object.labels }, clients: [...new Set([...node.clients, ...object.podCidrs])] }
-    : node
+  const next = object ? merged(node, object) : node
   if (!previous) return next
   if (sameNode(previous, next)) return previous
   // Routes that did not change must not look as if they had.
   return sameList(previous.clients, next.clients) ? { ...next, clients: previous.clients } : next
 }
 
-/** What the cluster's autoscaler puts on a node that it will remove. */
-const LEAVING_TAINT = 'ToBeDeletedByClusterAutoscaler'
-
-/** Whether load balancers may send traffic to a node, as kube-proxy decides it (KEP-3836). One without an object may. */
-export function isEligible(object: Node | undefined): boolean {
-  return !object?.deleting && !object?.taints.includes(LEAVING_TAINT)
+function merged(node: NodeContext, object: Node): NodeContext {
+  const known = node.followsNodeObject && object.addresses.length > 0
+  return {
+    ...node,
+    labels: { ...node.labels, ...object.labels },
+    nodePortAddresses: known ? object.addresses : node.nodePortAddresses,
+    clients: [...new Set([...node.clients, ...object.podCidrs])],
+  }
 }
 
 /** Whether both say the same. */
@@ -27,7 +37,9 @@ export function sameNode(a: NodeContext, b: NodeContext): boolean {
   return (
     a === b ||
     (a.name === b.name &&
+      a.followsNodeObject === b.followsNodeObject &&
       sameLabels(a.labels, b.labels) &&
+      sameList(a.addresses, b.addresses) &&
       sameList(a.nodePortAddresses, b.nodePortAddresses) &&
       sameList(a.clients, b.clients))
   )

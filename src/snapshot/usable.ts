@@ -17,6 +17,8 @@ const byKey = (a: Endpoint, b: Endpoint) => (a.key < b.key ? -1 : a.key > b.key 
 /** Every endpoint listed for a Service port: the union of its groups, one entry per address, in key order. */
 export function endpointsOf(service: Service, port: ServicePort, groups: readonly Located<EndpointGroup>[]): readonly Endpoint[] {
   const byAddress = new Map<string, Endpoint>()
+  const { weights, backups } = service.options
+  const isBackup = new Set(backups)
   for (const { value: group } of groups) {
     for (const groupPort of group.ports) {
       if (groupPort.name !== port.name || groupPort.protocol !== port.protocol) continue
@@ -29,7 +31,8 @@ export function endpointsOf(service: Service, port: ServicePort, groups: readonl
         const endpoint: Endpoint = {
           key,
           address,
-          weight: 1,
+          weight: weights[listed.ip] ?? group.weight ?? 1,
+          backup: group.backup || isBackup.has(listed.ip),
           ready: ready || published,
           serving,
           terminating,

@@ -3,6 +3,7 @@ import { deserialize } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
+import { keepAlive } from '../lib/keep-alive.ts'
 import type { Problem } from '../model/problem.ts'
 import type { SourceObject } from '../model/source-object.ts'
 import { fileProblem } from './file-problem.ts'
@@ -45,6 +46,9 @@ export interface FileParser extends AsyncDisposable {
 /** How long one file may take: some ten times what the largest one does. Only a file made to be slow reaches it. */
 const PARSE_LIMIT_MS = 120_000
 
+/** A thread that had nothing to do for so long gives its memory back: starting another takes some 50 ms. */
+const IDLE_MS = 10_000
+
 /** How much of an answer is taken in before everyone else gets a turn. */
 const SLICE_BYTES = 128 * 1024
 const SLICE_OBJECTS = 500
@@ -64,13 +68,15 @@ export interface FileParserOptions {
   readonly heapLimitMb?: number
 }
 
-/** Opens a parser. Its thread starts with the first file, and again after one that killed it. */
+/** Opens a parser. Its thread starts with the first file, ends when it was idle for a while, and starts again when it is
+ *  needed. */
 export async function openFileParser(options: FileParserOptions): Promise<FileParser> {
   const { clock, heapLimitMb = defaultHeapLimitMb() } = options
   let worker: Worker | undefined
+  let wasStarted = false
   let answer: ((reply: ParseReply | Death) => void) | undefined
   let queue: Promise<unknown> = Promise.resolve()
-  let holds = 0
+  let idle: Disposable | undefined
   let disposed = false
 
   const start = (): Worker => {
@@ -87,21 +93,15 @@ export async function openFileParser(options: FileParserOptions): Promise<FilePa
       worker = undefined
       answer?.({ kind: 'died', reason })
     })
-    if (holds === 0) started.unref()
+    started.unref()
+    wasStarted = true
     return started
   }
 
   const hold = (): Disposable => {
-    if (!disposed) worker ??= start()
-    if (++holds === 1) worker?.ref()
-    let released = false
-    return {
-      [Symbol.dispose]() {
-        if (released) return
-        released = true
-        if (--holds === 0) worker?.unref()
-      },
-    }
+    // Who holds it will ask soon, if only the first time.
+    if (!disposed && !wasStarted) worker = start()
+    return keepAlive()
   }
 
   const end = (reason: string): void => {
@@ -113,6 +113,8 @@ export async function openFileParser(options: FileParserOptions): Promise<FilePa
 
   const ask = async (request: ParseRequest): Promise<ParseReply | Death> => {
     using _alive = hold()
+    idle?.[Symbol.dispose]()
+    worker ??= start()
     using _limit = clock.after(PARSE_LIMIT_MS, () => end(`took longer than ${PARSE_LIMIT_MS / 1000} s`))
     try {
       return await new Promise((resolve) => {
@@ -121,6 +123,7 @@ export async function openFileParser(options: FileParserOptions): Promise<FilePa
       })
     } finally {
       answer = undefined
+      if (!disposed) idle = clock.after(IDLE_MS, () => end('idle'))
     }
   }
 
@@ -145,6 +148,7 @@ export async function openFileParser(options: FileParserOptions): Promise<FilePa
     hold,
     async [Symbol.asyncDispose]() {
       disposed = true
+      idle?.[Symbol.dispose]()
       const ended = worker
       end('disposed')
       await ended?.terminate()

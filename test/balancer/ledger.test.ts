@@ -32,9 +32,8 @@ function createLedger(sizes: Partial<SharedSizes> = {}, ...random: number[]): Le
 
 /** Sessions begin (or end) on an endpoint, in one of the threads. */
 function countSessions(ledger: Ledger, slot: number, change: number, row = 0): void {
-  const { endpoints } = ledger.views.rows[row] as (typeof ledger.views.rows)[number]
-  const cell = endpointBase(slot) + endpointCell('active')
-  endpoints[cell] = (endpoints[cell] as number) + change
+  const { active } = ledger.views.rows[row] as (typeof ledger.views.rows)[number]
+  active[slot] = (active[slot] as number) + change
 }
 
 function countOfService(ledger: Ledger, slot: number, change: number, row = 0): void {
@@ -80,10 +79,10 @@ describe('ledger', () => {
   })
 
   it('begins every rotation at random', () => {
-    const ledger = createLedger({}, 11, 12, 13, 14, 21)
+    const ledger = createLedger({}, 11, 12, 13, 14, 15, 16, 17, 18, 21)
     const web = ledger.serviceSlot(WEB) as number
     const api = ledger.serviceSlot(API) as number
-    expect([...ledger.views.rotations.slice(web * ROTATIONS, web * ROTATIONS + 4)]).toEqual([11, 12, 13, 14])
+    expect([...ledger.views.rotations.slice(web * ROTATIONS, (web + 1) * ROTATIONS)]).toEqual([11, 12, 13, 14, 15, 16, 17, 18])
     expect(ledger.views.rotations[api * ROTATIONS]).toBe(21)
   })
 

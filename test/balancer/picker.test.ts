@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { pickAgain } from '../../src/balancer/picker.ts'
 import type { Tried } from '../../src/model/session.ts'
-import { someEndpoints } from './scheduler.cases.ts'
+import { someEndpoints } from '../support/picker-world.ts'
 
 const endpoints = someEndpoints(3)
 

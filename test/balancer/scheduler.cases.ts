@@ -1,55 +1,23 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import type { Picker, PickerState } from '../../src/balancer/picker.ts'
-import { schedulerNamed } from '../../src/balancer/schedulers/registry.ts'
-import type { RouteEndpoint } from '../../src/model/delta.ts'
 import type { SchedulerName } from '../../src/model/service.ts'
-import type { ClientAddress, Tried } from '../../src/model/session.ts'
-
-/** 10.x.y.z and some port. */
-export function aClient(n = 1, port = 40_000): ClientAddress {
-  return { word0: 0, word1: 0, word2: 0xffff, word3: 0x0a000000 + n, port }
-}
-
-/** Endpoints 10.1.0.1, 10.1.0.2, …, in slots that have nothing to do with their positions; one weight each. */
-export function endpointsWeighing(...weights: number[]): RouteEndpoint[] {
-  return weights.map((weight, n) => ({
-    slot: 100 - 3 * n,
-    key: `10.1.0.${n + 1}:80/TCP` as RouteEndpoint['key'],
-    address: { ip: `10.1.0.${n + 1}`, port: 80 } as RouteEndpoint['address'],
-    weight,
-  }))
-}
-
-/** `count` endpoints of the same weight. */
-export function someEndpoints(count: number): RouteEndpoint[] {
-  return endpointsWeighing(...Array.from({ length: count }, () => 1))
-}
-
-export function stateAt(word: number): PickerState {
-  const rotations = new Int32Array(new SharedArrayBuffer(16))
-  rotations[1] = word
-  return { rotations, rotation: 1 }
-}
-
-export function refusedBy(...endpoints: (RouteEndpoint | undefined)[]): Tried[] {
-  return endpoints.map((endpoint) => ({ lease: endpoint?.slot ?? -1, end: 'connect-refused' }))
-}
-
-/** The positions of `count` picks by different clients. */
-export function picks(picker: Picker, count: number): number[] {
-  return Array.from({ length: count }, (_, n) => picker.pick(aClient(n), []))
-}
+import { IN_MAINTENANCE } from '../../src/model/shared-layout.ts'
+import { aClient, endpointsWeighing, PickerWorld, picks, refusedBy, someEndpoints } from '../support/picker-world.ts'
 
 export interface SchedulerTraits {
   /** Whether shares follow weights; else every endpoint with weight gets the same. */
   readonly weighted: boolean
+  /** Whether the same client comes to the same endpoint as long as nothing changes. */
+  readonly hashed?: boolean
+  /** Whether it is the address that clients come to which counts, not who they are. */
+  readonly byListener?: boolean
 }
 
 /** What every scheduler promises, whatever its way of choosing. */
-export function describeScheduler(name: SchedulerName, traits: SchedulerTraits): void {
-  const build = schedulerNamed(name)
+export function describeScheduler(name: SchedulerName, { weighted, hashed = false, byListener = false }: SchedulerTraits): void {
   const anyWord = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
+  /** An address that clients come to, one for each of them where only that counts. */
+  const listenerOf = (client: number) => (byListener ? `192.0.${client >> 8}.${client & 255}` : '192.0.2.1')
 
   describe(`scheduler ${name}, as all of them`, () => {
     it('picks an endpoint of the list that has weight and was not tried, as long as there is one', () => {
@@ -60,38 +28,106 @@ export function describeScheduler(name: SchedulerName, traits: SchedulerTraits):
           const endpoints = endpointsWeighing(...weightsGiven)
           const tried = refusedBy(...positions.map((position) => endpoints[position]))
           const left = endpoints.filter(({ weight }, position) => weight > 0 && !positions.includes(position))
-          const position = build(endpoints, stateAt(word)).pick(aClient(client), tried)
+          const position = new PickerWorld({ word }).picker(name, endpoints).pick(aClient(client), tried)
           if (left.length === 0) expect(position).toBe(-1)
           else expect(left).toContain(endpoints[position])
         }),
+        { numRuns: 300 },
       )
     })
 
     it('picks nothing from an empty list', () => {
-      const state = stateAt(7)
-      expect(build([], state).pick(aClient(), [])).toBe(-1)
-      expect(picks(build(someEndpoints(3), state), 3).sort()).toEqual([0, 1, 2])
+      expect(new PickerWorld({ word: 7 }).picker(name, []).pick(aClient(), [])).toBe(-1)
     })
 
     // Case 7.
     it('gives a single endpoint everything', () => {
-      expect(picks(build(someEndpoints(1), stateAt(12_345)), 4)).toEqual([0, 0, 0, 0])
+      expect(picks(new PickerWorld({ word: 12_345 }).picker(name, someEndpoints(1)), 4)).toEqual([0, 0, 0, 0])
     })
 
     it('gives endpoints their shares', () => {
       const weights = [1, 3, 2]
-      const picked = picks(build(endpointsWeighing(...weights), stateAt(0)), 6_000)
-      for (const [position, weight] of weights.entries()) {
-        const share = traits.weighted ? weight / 6 : 1 / 3
-        const got = picked.filter((pick) => pick === position).length / picked.length
-        expect(Math.abs(got - share)).toBeLessThan(0.05)
+      const endpoints = endpointsWeighing(...weights)
+      const world = new PickerWorld()
+      const picker = world.picker(name, endpoints)
+      for (let client = 0; client < 6_000; client++) {
+        const one = byListener ? world.picker(name, endpoints, 0, listenerOf(client)) : picker
+        world.count(endpoints[one.pick(aClient(client), [])] as (typeof endpoints)[number])
+      }
+      for (const [position, count] of world.active(endpoints).entries()) {
+        const share = weighted ? (weights[position] as number) / 6 : 1 / 3
+        expect(Math.abs(count / 6_000 - share)).toBeLessThan(0.05)
       }
     })
 
     it('starves nobody when it is rebuilt between any two picks', () => {
-      const state = stateAt(0)
-      const picked = new Set(Array.from({ length: 300 }, (_, n) => build(someEndpoints(3), state).pick(aClient(n), [])))
+      const world = new PickerWorld()
+      const endpoints = someEndpoints(3)
+      const picked = new Set(
+        Array.from({ length: 300 }, (_, n) => world.picker(name, endpoints, 0, listenerOf(n)).pick(aClient(n), [])),
+      )
       expect([...picked].sort()).toEqual([0, 1, 2])
+    })
+
+    it('heeds a weight set at run time, and one taken back, without being rebuilt', () => {
+      const world = new PickerWorld()
+      const endpoints = endpointsWeighing(1, 0)
+      const [first, second] = endpoints as [(typeof endpoints)[0], (typeof endpoints)[0]]
+      const picker = world.picker(name, endpoints)
+      expect(picks(picker, 4)).toEqual([0, 0, 0, 0])
+      world.lay(first, 'override', 1)
+      world.lay(second, 'override', 6)
+      expect(picks(picker, 4)).toEqual([1, 1, 1, 1])
+      world.lay(second, 'override', 0)
+      expect(picks(picker, 2)).toEqual([-1, -1])
+      world.lay(first, 'override', 0)
+      expect(picks(picker, 2)).toEqual([0, 0])
+    })
+
+    it('picks nobody in maintenance', () => {
+      const world = new PickerWorld()
+      const endpoints = someEndpoints(3)
+      const picker = world.picker(name, endpoints)
+      world.lay(endpoints[1] as (typeof endpoints)[0], 'override', IN_MAINTENANCE)
+      expect(picks(picker, 60)).not.toContain(1)
+    })
+
+    it('picks backups only where no other endpoint is left', () => {
+      const world = new PickerWorld()
+      const endpoints = someEndpoints(4).map((endpoint, n) => ({ ...endpoint, backup: n % 2 === 0 }))
+      const picker = world.picker(name, endpoints)
+      for (const position of picks(picker, 40)) expect([1, 3]).toContain(position)
+      const tried = refusedBy(endpoints[1], endpoints[3])
+      for (let n = 0; n < 40; n++) expect([0, 2]).toContain(picker.pick(aClient(n), tried))
+      expect(picker.pick(aClient(), refusedBy(...endpoints))).toBe(-1)
+      for (const n of [1, 3]) world.lay(endpoints[n] as (typeof endpoints)[0], 'override', 1)
+      for (const position of picks(picker, 40)) expect([0, 2]).toContain(position)
+    })
+
+    if (!hashed) return
+    it('gives one client one endpoint, from any port, in any thread, and however it is rebuilt', () => {
+      const endpoints = endpointsWeighing(1, 2, 1, 5)
+      const one = new PickerWorld({ word: 1 }).picker(name, endpoints)
+      const other = new PickerWorld({ word: 2, rows: 2 }).picker(name, endpoints, 1)
+      for (let n = 0; n < 200; n++) expect(other.pick(aClient(n, 5), [])).toBe(one.pick(aClient(n), []))
+    })
+
+    it('gives one client one second choice', () => {
+      const endpoints = someEndpoints(5)
+      const picker = new PickerWorld().picker(name, endpoints)
+      for (let n = 0; n < 50; n++) {
+        const tried = refusedBy(endpoints[picker.pick(aClient(n), [])])
+        expect(picker.pick(aClient(n), tried)).toBe(picker.pick(aClient(n), tried))
+      }
+    })
+
+    it('does not move clients as an endpoint starts slowly', () => {
+      const world = new PickerWorld()
+      const endpoints = someEndpoints(5)
+      const picker = world.picker(name, endpoints)
+      const before = picks(picker, 100)
+      world.lay(endpoints[2] as (typeof endpoints)[0], 'ramp', 1)
+      expect(picks(picker, 100)).toEqual(before)
     })
   })
 }

@@ -32,6 +32,24 @@ addressType: IPv4
 ports: [{ port: 80 }]
 endpoints: [{ addresses: [127.0.0.1] }]
 `
+const BALANCED = `
+apiVersion: v1
+kind: Service
+metadata: { name: balanced }
+spec:
+  type: LoadBalancer
+  clusterIP: 127.61.0.6
+  externalTrafficPolicy: Local
+  healthCheckNodePort: 31000
+  ports: [{ port: 8080, nodePort: 30080 }]
+---
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: balanced-1, labels: { kubernetes.io/service-name: balanced } }
+addressType: IPv4
+ports: [{ port: 80 }]
+endpoints: [{ addresses: [127.0.0.1], nodeName: node-1 }]
+`
 const BAD = `
 apiVersion: v1
 kind: Service
@@ -103,7 +121,34 @@ describe('check', () => {
           endpoints: ['127.0.0.1:80'],
         },
       ],
+      healthChecks: [],
       notes: [],
+    })
+  })
+
+  it('prints where load balancers would be answered', async () => {
+    const balanced = join(folder.path, 'balanced.yaml')
+    writeFileSync(balanced, BALANCED)
+    const flags = ['--node-ip', '127.61.0.7', '--hostname-override', 'node-1', '--allow-loopback-endpoints']
+    const { code, out } = await runCommand(['check', balanced, ...flags])
+    expect({ code, last: out.trimEnd().split('\n').at(-1) }).toEqual({
+      code: 0,
+      last: 'TCP 127.61.0.7:31000 healthCheckNodePort default/balanced',
+    })
+    const { healthChecks } = JSON.parse((await runCommand(['check', '-o', 'json', balanced, ...flags])).out)
+    expect(healthChecks).toEqual([{ address: '127.61.0.7:31000', service: 'default/balanced', localEndpoints: 1 }])
+  })
+
+  it('shows today’s form of what was written before Kubernetes 1.0', async () => {
+    const old = join(folder.path, 'old.json')
+    const endpoints = ['173.194.112.206:80']
+    writeFileSync(old, JSON.stringify({ kind: 'Endpoints', apiVersion: 'v1beta1', id: 'myapp', endpoints }))
+    expect(await runCommand(['check', old])).toEqual({
+      code: 1,
+      out:
+        `${old}:1: error: Endpoints default/myapp id: "myapp": must be written {"apiVersion":"v1","kind":"Endpoints",` +
+        '"metadata":{"name":"myapp"},"subsets":[{"addresses":[{"ip":"173.194.112.206"}],"ports":[{"port":80}]}]}\n',
+      err: '',
     })
   })
 

@@ -57,6 +57,7 @@ describe('doctor', () => {
     expect(byName).toMatchObject({
       descriptors: { status: 'ok', found: 'room for about 524188 TCP sessions' },
       'low-ports': { status: 'ok', found: 'those below 1024 can be listened on' },
+      vips: { status: 'ok', found: 'present: anyip is not possible: CAP_NET_ADMIN is missing' },
       inotify: { status: 'ok', found: '65536 watches, 128 instances for each user' },
       sctp: { status: 'ok', found: expect.stringContaining('the kernel has it') },
       capabilities: { status: 'ok', found: 'CAP_NET_BIND_SERVICE' },
@@ -89,6 +90,13 @@ describe('doctor', () => {
         addresses: { status: 'fail', found: 'not on this machine: 192.0.2.77' },
         'low-ports': { status: 'fail', found: 'not permitted below 1024; wanted: 80' },
       },
+    })
+    // Bound whether or not the machine has it.
+    expect(await checks(tree, { ...flags, vipMode: ['freebind'], engine: ['native'] })).toMatchObject({
+      byName: { vips: { found: 'freebind: it was asked for' }, addresses: { status: 'ok' } },
+    })
+    expect(await checks(tree, { ...flags, vipMode: ['freebind'], engine: ['node'] })).toMatchObject({
+      byName: { vips: { status: 'fail', found: '--vip-mode freebind: needs the native engine' } },
     })
   })
 

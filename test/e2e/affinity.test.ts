@@ -1,11 +1,10 @@
-import { networkInterfaces } from 'node:os'
 import { expect, it } from 'vitest'
 import { TcpEndpoint } from '../support/echo.ts'
+import { hasIpv6 } from '../support/ipv6.ts'
 import { aService, type Json } from '../support/objects.ts'
 import { pass } from '../support/pass.ts'
 import { describeOnEngines, slicesOf, type World } from '../support/world.ts'
 
-const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
 const WEB = '127.70.2.1:8080'
 /** The shortest timeout there is. */
 const SHORT_MS = 1_000

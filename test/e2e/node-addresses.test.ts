@@ -28,6 +28,35 @@ describeOnEngines('a nodePort', '127.70.18', (open) => {
     expect(addressesOf(world, 'nodePort')).toEqual(['127.70.18.22:30080'])
   })
 
+  it('answers on the first address of --node-ip alone, where only the primary one shall', async () => {
+    const inputs = { nodeIp: ['127.70.18.21', '127.70.18.22'], nodeportAddresses: ['primary'] }
+    await using world = await open({ inputs })
+    await world.apply(onNode(30_080), slicesOf('web', await world.endpoints('a')))
+    expect(addressesOf(world, 'nodePort')).toEqual(['127.70.18.21:30080'])
+    expect(await world.ask('127.70.18.21:30080')).toBe('a')
+    expect(await world.knock('127.70.18.22:30080')).toBe('refused')
+  })
+
+  it('goes over to the address that the Node object says is its own, where only the primary one shall', async () => {
+    await using world = await open({ inputs: { nodeIp: [], nodeportAddresses: ['primary'] } })
+    const slices = slicesOf('web', await world.endpoints('a'))
+    const node = (address: string) => ({
+      apiVersion: 'v1',
+      kind: 'Node',
+      metadata: { name: 'node-1' },
+      status: { addresses: [{ type: 'InternalIP', address }] },
+    })
+    await world.apply(onNode(30_080), slices, node('127.70.18.31'))
+    expect(addressesOf(world, 'nodePort')).toEqual(['127.70.18.31:30080'])
+    const held = await world.greeted('127.70.18.31:30080')
+    await world.apply(onNode(30_080), slices, node('127.70.18.32'))
+    expect(addressesOf(world, 'nodePort')).toEqual(['127.70.18.32:30080'])
+    expect(await world.ask('127.70.18.32:30080')).toBe('a')
+    expect(await world.knock('127.70.18.31:30080')).toBe('refused')
+    await held.send(' still')
+    await held.receives('still')
+  })
+
   it('answers on the addresses of this machine, loopback included, without --node-ip', async () => {
     await using world = await open({ inputs: { nodeIp: [] } })
     await world.apply(onNode(30_780), slicesOf('web', await world.endpoints('a')))

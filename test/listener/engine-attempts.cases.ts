@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { echoDatagram } from '../support/echo.ts'
 import { eventually } from '../support/eventually.ts'
 import type { Cases } from './engine.cases.ts'
 
@@ -6,7 +7,7 @@ import type { Cases } from './engine.cases.ts'
 const A_WHILE_MS = 1_000
 
 /** Choosing endpoints, and choosing again. */
-export function attemptCases({ open }: Cases): void {
+export function attemptCases({ open, itCan }: Cases): void {
   describe('attempts', () => {
     it('go round the endpoints in exact order', async () => {
       await using world = await open()
@@ -15,6 +16,19 @@ export function attemptCases({ open }: Cases): void {
       for (let n = 0; n < 9; n++) answers.push(await listener.ask())
       const turns = answers.join('')
       expect(['abcabcabc', 'bcabcabca', 'cabcabcab']).toContain(turns)
+    })
+
+    itCan('transparent-source', 'come from the address of the client where the route says so', async () => {
+      await using world = await open()
+      const [tcp, udp] = [await world.tcpEndpoint('say a, shut'), await world.udpEndpoint(echoDatagram)]
+      const refusing = await world.refusingEndpoint()
+      const listener = await world.listen({ endpoints: [refusing, tcp], transparent: true })
+      const clients = ['127.0.66.1', '127.0.66.2']
+      for (const from of clients) expect(await listener.ask(from)).toBe('a')
+      expect(tcp.sessions.map(({ remoteIp }) => remoteIp)).toEqual(clients)
+      const datagrams = await world.listen({ protocol: 'UDP', endpoints: [udp], transparent: true })
+      for (const from of clients) expect(`${await (await datagrams.udpClient(from)).ask('x')}`).toBe('x')
+      expect(udp.received.map(({ ip }) => ip)).toEqual(clients)
     })
 
     it('go on at the next endpoint when one refuses', async () => {

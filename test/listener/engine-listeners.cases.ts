@@ -1,13 +1,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import type { Ip, Port } from '../../src/model/keys.ts'
 import { eventually } from '../support/eventually.ts'
+import { hasIpv6 } from '../support/ipv6.ts'
 import { knock } from '../support/tcp-client.ts'
 import type { Cases } from './engine.cases.ts'
-
-const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
 
 /** Opening, parking, closing and draining addresses, and changing routes under sessions that run. */
 export function listenerCases({ open, itCan }: Cases): void {
@@ -174,6 +172,17 @@ export function listenerCases({ open, itCan }: Cases): void {
         const status = await listener.open()
         expect(status).toMatchObject({ state: 'failed', code: 'EADDRNOTAVAIL' })
         expect('message' in status && status.message).toContain(`listen ${protocol.toLowerCase()} 198.51.100.77:4000: `)
+      }
+    })
+
+    itCan('free-bind', 'is bound to an address that this machine does not have if told to', async () => {
+      await using world = await open()
+      for (const protocol of ['TCP', 'UDP'] as const) {
+        for (const ip of hasIpv6 ? ['198.51.100.78', '2001:db8:78::1'] : ['198.51.100.78']) {
+          const at = { ip: ip as Ip, port: 4_000 as Port }
+          const listener = await world.claim({ endpoints: [], protocol, at, freeBind: true })
+          expect(await listener.open()).toMatchObject({ state: 'listening' })
+        }
       }
     })
 

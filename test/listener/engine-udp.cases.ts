@@ -1,13 +1,12 @@
-import { networkInterfaces } from 'node:os'
 import { describe, expect, it } from 'vitest'
 import type { Ip, Port } from '../../src/model/keys.ts'
 import { echoDatagram, sayName, silent } from '../support/echo.ts'
 import { eventually } from '../support/eventually.ts'
+import { hasIpv6 } from '../support/ipv6.ts'
 import { patternAt } from '../support/tally.ts'
 import { UdpClient } from '../support/udp-client.ts'
 import type { Cases } from './engine.cases.ts'
 
-const hasIpv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'))
 const SHORT_MS = 400
 const UDP = { protocol: 'UDP' } as const
 

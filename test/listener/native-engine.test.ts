@@ -1,8 +1,16 @@
 import { describe } from 'vitest'
+import { openSockets } from '../../src/lib/libc/sockets.ts'
 import { libc, nativeEngine } from '../support/native-engine.ts'
 import { engineCases } from './engine.cases.ts'
 
-const can = ['exact-reset', 'pause-accept', 'keep-parked-address'] as const
+const can = ['exact-reset', 'pause-accept', 'keep-parked-address', 'free-bind', ...privileged()] as const
+
+/** What it can where this process may. */
+function privileged(): readonly 'transparent-source'[] {
+  if (!libc) return []
+  using sockets = openSockets(libc)
+  return sockets.mayBeTransparent() ? ['transparent-source'] : []
+}
 
 describe.skipIf(!libc)('the native engine', () => {
   describe('with one worker', () => {

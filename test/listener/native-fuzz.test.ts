@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../../src/lib/random.ts'
+import { seededRandom, systemRandom } from '../../src/lib/random.ts'
 import { openNodeEngine } from '../../src/listener/node/engine.ts'
 import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
 import type { SocketAddress } from '../../src/model/keys.ts'
@@ -16,7 +16,7 @@ const FIRST_SEED = Number(process.env['NATIVE_FUZZ_SEED'] ?? 1)
 const AT_ONCE = 20
 
 const openNode: OpenTestEngine = ({ shared, descriptors, clock }) =>
-  openNodeEngine({ policy: new RouteSessionPolicy(shared, 0, clock), descriptors, clock })
+  openNodeEngine({ policy: new RouteSessionPolicy(shared, 0, clock, systemRandom), descriptors, clock })
 
 /** Two sides with nothing or a proxy between them; they met when the client's first byte was answered. */
 async function meet(raw: RawSockets, listener: number, to: SocketAddress): Promise<[client: number, endpoint: number]> {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { systemRandom } from '../../src/lib/random.ts'
 import { openNodeEngine } from '../../src/listener/node/engine.ts'
 import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
 import { silent } from '../support/echo.ts'
@@ -7,7 +8,7 @@ import { eventually } from '../support/eventually.ts'
 import { engineCases } from './engine.cases.ts'
 
 const openEngine: OpenTestEngine = ({ shared, descriptors, clock }) =>
-  openNodeEngine({ policy: new RouteSessionPolicy(shared, 0, clock), descriptors, clock })
+  openNodeEngine({ policy: new RouteSessionPolicy(shared, 0, clock, systemRandom), descriptors, clock })
 
 describe('the node engine', () => {
   const where = { workers: 1, network: '127.41.1', firstPort: 10_000 }

@@ -6,12 +6,17 @@ import { Findings } from '../../src/model/findings.ts'
 import { DEFAULT_PARSE_OPTIONS, type ServiceDefaults } from '../../src/model/parse-options.ts'
 
 const DEFAULTS = {
+  scheduler: 'rr',
+  weights: {},
+  backups: [],
+  slowStartMs: undefined,
   connectMs: [250, 500, 1000, 2000],
   idleMs: 3_600_000,
   halfCloseMs: 60_000,
   udpIdleMs: 60_000,
   udpResponses: undefined,
   onEndpointRemoved: { do: 'keep' },
+  sourceAddress: 'proxy',
 }
 
 function read(annotations: Record<string, unknown>, defaults: Partial<ServiceDefaults> = {}) {
@@ -30,10 +35,16 @@ describe('annotations', () => {
   })
 
   it.each([
+    ['source-address', 'proxy', {}],
+    ['source-address', 'transparent', { sourceAddress: 'transparent' }],
     ['on-endpoint-removed', 'keep', { onEndpointRemoved: { do: 'keep' } }],
     ['on-endpoint-removed', 'cut', { onEndpointRemoved: { do: 'cut' } }],
     ['on-endpoint-removed', 'drain=30s', { onEndpointRemoved: { do: 'drain', deadlineMs: 30_000 } }],
     ['on-endpoint-removed', ' drain=5 ', { onEndpointRemoved: { do: 'drain', deadlineMs: 5000 } }],
+    ['scheduler', 'mh', { scheduler: 'mh' }],
+    ['weights', '10.1.0.1=3', { weights: { '10.1.0.1': 3 } }],
+    ['weights', ' 10.1.0.1 = 0 , 2001:DB8::0:1=65535 ', { weights: { '10.1.0.1': 0, '2001:db8::1': 65_535 } }],
+    ['backup', '10.1.0.8, 2001:db8::9', { backups: ['10.1.0.8', '2001:db8::9'] }],
     ['idle-timeout', '5m', { idleMs: 300_000 }],
     ['idle-timeout', '90', { idleMs: 90_000 }],
     ['half-close-timeout', '1500ms', { halfCloseMs: 1500 }],
@@ -72,6 +83,18 @@ describe('annotations', () => {
     ['on-endpoint-removed', 'drain=-1s'],
     ['on-endpoint-removed', 'Keep'],
     ['on-endpoint-removed', ''],
+    ['scheduler', 'WRR'],
+    ['scheduler', ''],
+    ['weights', ''],
+    ['weights', '10.1.0.1'],
+    ['weights', '10.1.0.1=65536'],
+    ['weights', '10.1.0.1=-1'],
+    ['weights', '10.1.0.1=1=1'],
+    ['weights', '10.1.0.1:80=1'],
+    ['weights', '10.1.0.1=1,'],
+    ['backup', ''],
+    ['backup', '10.1.0.1,web'],
+    ['slow-start', '0'],
     ['idle-timeout', ''],
     ['idle-timeout', '0'],
     ['idle-timeout', '1us'],
@@ -114,6 +137,26 @@ describe('annotations', () => {
     expect(options).toEqual(DEFAULTS)
     expect(findings).toMatchObject([{ severity: 'error', code: 'type', value: 3 }])
     expect(findings[0]?.message).toBe('must be text: put it in quotes; must be a whole number from 1 to 16')
+  })
+
+  it('take the process’s scheduler where a Service does not say', () => {
+    const findings = new Findings()
+    const defaults = { ...DEFAULT_PARSE_OPTIONS.defaults, scheduler: 'wlc' } as const
+    expect(parseAnnotations({}, defaults, findings).scheduler).toBe('wlc')
+    expect(parseAnnotations({ 'portald.io/scheduler': 'nonsense' }, defaults, findings).scheduler).toBe('wlc')
+    expect(parseAnnotations({ 'portald.io/scheduler': 'rr' }, defaults, findings).scheduler).toBe('rr')
+  })
+
+  it('understand slow-start, and warn where the scheduler does not heed it', () => {
+    for (const scheduler of ['wrr', 'lc', 'wlc', 'sed', 'nq', 'p2c', 'random']) {
+      const { options, findings } = read({ scheduler, 'slow-start': '30s' })
+      expect({ options, findings }).toEqual({ options: { ...DEFAULTS, scheduler, slowStartMs: 30_000 }, findings: [] })
+    }
+    for (const scheduler of ['rr', 'sh', 'dh', 'mh']) {
+      const { findings } = read({ scheduler, 'slow-start': '30s' })
+      expect(findings).toMatchObject([{ severity: 'warning', code: 'slow-start', value: '30s' }])
+      expect(findings[0]?.message).toBe(`means nothing to scheduler ${scheduler}; wrr, wlc or p2c would heed it`)
+    }
   })
 
   it('name the nearest one when one is not known', () => {

@@ -53,8 +53,13 @@ describe('configuration', () => {
         nodeIps: [],
         clusterCidrs: [],
         nodeportAddresses: [],
+        strictSourceRanges: false,
+        serviceProxyName: undefined,
         allowLoopbackEndpoints: false,
         serviceClusterIpRange: undefined,
+        serviceClusterIpRanges: [],
+        externalIpRanges: [],
+        vipMode: 'auto',
         serviceNodePortRange: [30000, 32767],
         onlyWithoutIpvs: false,
         scheduler: 'rr',
@@ -78,6 +83,17 @@ describe('configuration', () => {
     expect(parse(inputs).configuration?.workers).toBe(2)
     expect(parse({ ...inputs, variables: {} }).configuration?.workers).toBe(3)
     expect(parse({}).configuration?.workers).toBeUndefined()
+  })
+
+  it('takes ranges for nodePorts, or the word primary alone', () => {
+    const parsed = (...nodeportAddresses: string[]) => parse({ flags: { nodeportAddresses } })
+    expect(parsed('192.0.2.7/24,::/0').configuration?.nodeportAddresses).toEqual(['192.0.2.0/24', '::/0'])
+    expect(parsed('primary').configuration?.nodeportAddresses).toBe('primary')
+    expect(parsed('primary', '192.0.2.0/24').lines).toEqual([
+      '--nodeport-addresses: error: ["primary","192.0.2.0/24"]: ' +
+        'must be an address range such as 192.0.2.0/24 or 2001:db8::/64, or primary alone',
+    ])
+    expect(parse({ file: file({ nodeportAddresses: ['primary'] }) }).configuration?.nodeportAddresses).toBe('primary')
   })
 
   it('takes labels of the node; of two with one key the last one counts', () => {

@@ -67,6 +67,7 @@ describe('KubeProxyConfiguration', () => {
         metricsBindAddress: '[::1]:9000',
         hostnameOverride: 'node-1',
         nodePortAddresses: ['192.0.2.0/24', '2001:db8::/64'],
+        serviceProxyName: 'edge',
         clusterCIDR: '10.244.0.0/16',
         udpIdleTimeout: '2s',
         ipvs: { tcpTimeout: '15m', tcpFinTimeout: '30s', udpTimeout: '5m' },
@@ -81,12 +82,17 @@ describe('KubeProxyConfiguration', () => {
       metricsBindAddress: { ip: '::1', port: 9000 },
       hostnameOverride: 'node-1',
       nodeportAddresses: ['192.0.2.0/24', '2001:db8::/64'],
+      serviceProxyName: 'edge',
       clusterCidrs: ['10.244.0.0/16'],
       udpTimeoutMs: 2000,
       idleTimeoutMs: 900_000,
       halfCloseTimeoutMs: 30_000,
       logLevel: 'debug',
     })
+  })
+
+  it('narrows nodePorts to the primary address with the same word', () => {
+    expect(parse(file({ nodePortAddresses: ['primary'] })).config?.nodeportAddresses).toBe('primary')
   })
 
   it('lets the userspace timeout go before the one of IPVS', () => {

@@ -39,6 +39,8 @@ describe('an EndpointSlice', () => {
       service: 'default/web',
       object: 'EndpointSlice default/web-1',
       family: 4,
+      weight: undefined,
+      backup: false,
       ports: [{ name: '', protocol: 'TCP', port: 8080 }],
       endpoints: [
         {
@@ -55,6 +57,31 @@ describe('an EndpointSlice', () => {
       ],
     })
     expect(good({ metadata: { namespace: 'prod' } }).service).toBe('prod/web')
+  })
+
+  it('says the weight of its endpoints, and whether they are backups, by its labels', () => {
+    const labelled = (labels: Json) => ({ metadata: { labels: { 'kubernetes.io/service-name': 'web', ...labels } } })
+    expect(good(labelled({ 'portald.io/weight': '0' }))).toMatchObject({ weight: 0, backup: false })
+    expect(good(labelled({ 'portald.io/weight': '65535', 'portald.io/backup': 'true' }))).toMatchObject({
+      weight: 65_535,
+      backup: true,
+    })
+    expect(good(labelled({ 'portald.io/backup': 'false' }))).toMatchObject({ weight: undefined, backup: false })
+    for (const value of ['65536', '-1', '1.5', '', 'many', 3, null]) {
+      const { groups, found, messages } = readSlice(labelled({ 'portald.io/weight': value }))
+      expect(groups).toMatchObject([{ weight: undefined }])
+      expect(found).toEqual(['error label metadata.labels.portald.io/weight'])
+      expect(messages).toEqual(['must be a whole number from 0 to 65535, in quotes'])
+    }
+    for (const value of ['yes', '', true]) {
+      const { groups, found } = readSlice(labelled({ 'portald.io/backup': value }))
+      expect(groups).toMatchObject([{ backup: false }])
+      expect(found).toEqual(['error label metadata.labels.portald.io/backup'])
+    }
+    const { groups, found, messages } = readSlice(labelled({ 'portald.io/wieght': '3' }))
+    expect(groups).toMatchObject([{ weight: undefined }])
+    expect(found).toEqual(['warning label-unknown metadata.labels.portald.io/wieght'])
+    expect(messages).toEqual(['is not known; the nearest is portald.io/weight'])
   })
 
   it('says nothing of conditions by null', () => {

@@ -2,11 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { showProblem } from '../../src/model/problem.ts'
 import { parseAll } from './sample-objects.ts'
 
-const node = (metadata: object, spec?: unknown) => ({
+const node = (metadata: object, spec?: unknown, status?: unknown) => ({
   apiVersion: 'v1',
   kind: 'Node',
   metadata: { name: 'node-1', ...metadata },
   spec,
+  status,
 })
 
 describe('a Node', () => {
@@ -17,11 +18,21 @@ describe('a Node', () => {
       podCIDRs: ['10.244.1.0/24', 'fd00:1::/64', 'nonsense'],
       taints: [{ key: 'ToBeDeletedByClusterAutoscaler', effect: 'NoSchedule' }, 'odd', null],
     }
-    const set = parseAll([node({ labels, deletionTimestamp: '2024-01-31T12:00:00Z' }, spec)])
+    const addresses = [
+      { type: 'Hostname', address: 'node-1' },
+      { type: 'ExternalIP', address: '203.0.113.1' },
+      { type: 'ExternalIP', address: '2001:db8::1' },
+      { type: 'InternalIP', address: '192.0.2.1' },
+      { type: 'InternalIP', address: '192.0.2.2' },
+      { type: 'InternalIP', address: 'nonsense' },
+      null,
+    ]
+    const set = parseAll([node({ labels, deletionTimestamp: '2024-01-31T12:00:00Z' }, spec, { addresses })])
     expect(set).toMatchObject({ problems: [], notes: [] })
     expect(set.nodes.get('node-1')).toEqual({
       name: 'node-1',
       labels: { 'topology.kubernetes.io/zone': 'a' },
+      addresses: ['192.0.2.1', '2001:db8::1'],
       podCidrs: ['10.244.1.0/24', 'fd00:1::/64'],
       taints: ['ToBeDeletedByClusterAutoscaler'],
       deleting: true,
@@ -33,6 +44,7 @@ describe('a Node', () => {
       expect(parseAll([node({}, spec)]).nodes.get('node-1')).toEqual({
         name: 'node-1',
         labels: {},
+        addresses: [],
         podCidrs: [],
         taints: [],
         deleting: false,

@@ -127,20 +127,45 @@ describe('what is no object', () => {
     expect(problem?.message).toBe('must be discovery.k8s.io/v1 or discovery.k8s.io/v1beta1 for kind EndpointSlice')
   })
 
-  it('is shown today’s form when it is written as before metadata', () => {
+  it('is shown in today’s form when it is written as before metadata, and nothing else is said of it', () => {
     const old = [
-      { kind: 'Endpoints', apiVersion: 'v1beta1', id: 'myapp', endpoints: ['10.240.0.1:80'] },
-      { kind: 'Service', apiVersion: 'v1beta1', id: 'myapp', port: 80, selector: { app: 'x' } },
-      { kind: 'Service', apiVersion: 'v1', id: 'myapp', port: 80 },
+      { kind: 'Endpoints', apiVersion: 'v1beta1', id: 'myapp', endpoints: ['173.194.112.206:80'] },
+      { kind: 'Endpoints', apiVersion: 'v1beta1', id: 'myapp', endpoints: [1, 2, 3, 4].map((n) => `[fd00::${n}]:80`) },
+      { kind: 'Endpoints', apiVersion: 'v1beta2', id: 'myapp', endpoints: [{}, 'nowhere', null] },
+      { kind: 'Service', apiVersion: 'v1beta1', id: 'myapp', port: 80, containerPort: 8080, selector: { app: 'x' } },
+      { kind: 'Service', apiVersion: 'v1', id: 'myapp', namespace: 'prod', port: 53, protocol: 'UDP', portalIP: '10.0.0.9' },
+      { kind: 'Service', apiVersion: 'v1', metadata: { name: 'myapp' }, port: 80, publicIPs: ['192.0.2.1', {}] },
     ]
     const { problems } = parseAll(old)
-    expect(inShort(problems)).toEqual(['error old-form id', 'error old-form id', 'error old-form id'])
-    expect(problems[0]?.object).toBe('Endpoints default/myapp')
-    for (const { message } of problems) {
-      const modern: unknown = JSON.parse(message.slice(message.indexOf('{')))
-      expect(inShort(parseAll([modern]).problems.filter(({ severity }) => severity === 'error'))).toEqual([])
-      expect(modern).toMatchObject({ metadata: { name: 'myapp' } })
+    expect(inShort(problems)).toEqual([...Array(5).fill('error old-form id'), 'error old-form port'])
+    const modern = problems.map(({ message }) => JSON.parse(message.slice(message.indexOf('{'))))
+    expect(modern.map(({ spec, subsets }) => spec ?? subsets)).toEqual([
+      [{ addresses: [{ ip: '173.194.112.206' }], ports: [{ port: 80 }] }],
+      [1, 2, 3].map((n) => ({ addresses: [{ ip: `fd00::${n}` }], ports: [{ port: 80 }] })),
+      [{ addresses: [{ ip: '10.0.0.1' }], ports: [{ port: 80 }] }],
+      { ports: [{ port: 80, targetPort: 8080 }] },
+      { clusterIP: '10.0.0.9', ports: [{ port: 53, protocol: 'UDP' }] },
+      { externalIPs: ['192.0.2.1'], ports: [{ port: 80 }] },
+    ])
+    for (const [n, object] of modern.entries()) {
+      expect(parseAll([object]).problems.filter(({ severity }) => severity === 'error')).toEqual([])
+      expect(object).toMatchObject({ metadata: { name: 'myapp', ...(n === 4 && { namespace: 'prod' }) } })
     }
+    expect(problems.map(showProblem).slice(0, 2)).toEqual([
+      'a.yaml:1: error: Endpoints default/myapp id: "myapp": must be written ' +
+        '{"apiVersion":"v1","kind":"Endpoints","metadata":{"name":"myapp"},' +
+        '"subsets":[{"addresses":[{"ip":"173.194.112.206"}],"ports":[{"port":80}]}]}',
+      expect.stringContaining('must be written, here with 3 of its 4 endpoints, {'),
+    ])
+  })
+
+  it('takes nothing of any size from an old form into its line', () => {
+    const huge = 'x'.repeat(1e6)
+    const wide = { id: huge, namespace: huge, port: { huge }, protocol: huge, publicIPs: [huge, [huge]], portalIP: [huge] }
+    const [problem] = parseAll([{ kind: 'Service', apiVersion: 'v1beta1', ...wide }]).problems
+    expect(problem?.message).toBe(
+      'must be written {"apiVersion":"v1","kind":"Service","metadata":{"name":"NAME"},"spec":{"ports":[{"port":80}]}}',
+    )
   })
 })
 

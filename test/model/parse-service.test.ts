@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
+import { DEFAULT_PARSE_OPTIONS } from '../../src/model/parse-options.ts'
 import { bad, good, read } from './read-service.ts'
-import { aService } from './sample-objects.ts'
+import { aService, type Json } from './sample-objects.ts'
 
 describe('a Service', () => {
   it('is what Kubernetes makes of it when it says next to nothing', () => {
@@ -12,25 +13,31 @@ describe('a Service', () => {
       type: 'ClusterIP',
       notServed: undefined,
       clusterIps: [],
+      families: [],
       externalIps: [],
       ingressIps: [],
       wantsNodePorts: false,
       ports: [{ key: 'default/web:/TCP', name: '', protocol: 'TCP', port: 80, nodePort: undefined }],
-      scheduler: 'rr',
       affinityTimeoutMs: undefined,
       internalTrafficPolicy: 'Cluster',
       externalTrafficPolicy: 'Cluster',
       trafficDistribution: undefined,
       topologyKeys: [],
       sourceRanges: [],
+      healthCheckNodePort: undefined,
       publishNotReadyAddresses: false,
       options: {
+        scheduler: 'rr',
+        weights: {},
+        backups: [],
+        slowStartMs: undefined,
         connectMs: [250, 500, 1000, 2000],
         idleMs: 3_600_000,
         halfCloseMs: 60_000,
         udpIdleMs: 60_000,
         udpResponses: undefined,
         onEndpointRemoved: { do: 'keep' },
+        sourceAddress: 'proxy',
       },
     })
   })
@@ -148,12 +155,21 @@ describe('a Service that is not served', () => {
         expect(good({}, { metadata: { labels: { [label]: value } } }).notServed).toBe(`label ${label}`)
     },
   )
+
+  it('is ours by its service-proxy-name where we were given one, and then by nothing else', () => {
+    const options = { ...DEFAULT_PARSE_OPTIONS, serviceProxyName: 'edge' }
+    const notServed = (labels: Json) => read(aService({}, { metadata: { labels } }), options).service?.notServed
+    const name = 'service.kubernetes.io/service-proxy-name'
+    expect(notServed({ [name]: 'edge' })).toBeUndefined()
+    for (const labels of [{}, { [name]: 'mesh' }, { [name]: '' }]) expect(notServed(labels)).toBe(`label ${name}`)
+    expect(notServed({ [name]: 'edge', 'service.kubernetes.io/headless': '' })).toBe('label service.kubernetes.io/headless')
+  })
 })
 
 describe('the addresses of a Service', () => {
   it('are canonical and once each', () => {
     const service = good(
-      { clusterIP: '::FFFF:10.0.0.1', externalIPs: ['192.0.2.010', '192.0.2.10', '2001:DB8:0::1'] },
+      { type: 'LoadBalancer', clusterIP: '::FFFF:10.0.0.1', externalIPs: ['192.0.2.010', '192.0.2.10', '2001:DB8:0::1'] },
       { status: { loadBalancer: { ingress: [{ ip: '203.0.113.1' }, { ip: '203.0.113.1', ipMode: 'VIP' }] } } },
     )
     expect(service.clusterIps).toEqual(['10.0.0.1'])
@@ -177,6 +193,11 @@ describe('the addresses of a Service', () => {
     expect(bad({ ipFamilies: ['IPv6'] })).toEqual(['ip-family spec.ipFamilies.0'])
     expect(bad({ clusterIPs: ['10.0.0.1', '::2'], ipFamilies: ['IPv4', 'IPv4'] })).toEqual(['ip-family spec.ipFamilies.1'])
     expect(bad({ ipFamilies: ['IPv5'] })).toEqual(['choice spec.ipFamilies.0'])
+    expect(bad({ clusterIP: undefined, ipFamilies: ['IPv6', 'IPv6'] })).toEqual(['ip-family spec.ipFamilies.1'])
+  })
+
+  it('may be asked for by family', () => {
+    expect(good({ clusterIP: undefined, ipFamilies: ['IPv6', 'IPv4'] }).families).toEqual([6, 4])
   })
 
   it('may be on loopback, for that is where everyone can try it', () => {
@@ -211,10 +232,18 @@ describe('the addresses of a Service', () => {
       { ip: '203.0.113.1', ipMode: 'Proxy' },
       { ip: '203.0.113.2' },
     ]
-    expect(good({}, { status: { loadBalancer: { ingress } } }).ingressIps).toEqual(['203.0.113.2'])
+    expect(good({ type: 'LoadBalancer' }, { status: { loadBalancer: { ingress } } }).ingressIps).toEqual(['203.0.113.2'])
     expect(bad({}, { status: { loadBalancer: { ingress: [{ ip: '1.1.1.1', ipMode: 'vip' }] } } })).toEqual([
       'choice status.loadBalancer.ingress.0.ipMode',
     ])
+  })
+
+  it('are none of a load balancer that it had under another type, and one line says so', () => {
+    for (const type of ['ClusterIP', 'NodePort']) {
+      const { service, found } = read(aService({ type }, { status: { loadBalancer: { ingress: [{ ip: '203.0.113.1' }] } } }))
+      expect(service?.ingressIps).toEqual([])
+      expect(found).toEqual(['warning service-type status.loadBalancer.ingress'])
+    }
   })
 })
 

@@ -22,7 +22,7 @@ export function createPolicyWorld({ serviceSlots = 16, endpointSlots = 64, ...op
   const clock = manualClock()
   const compiler = createCompiler(options)
   const engine = new FakeEngine()
-  const policy = new RouteSessionPolicy(shared, 0, clock)
+  const policy = new RouteSessionPolicy(shared, 0, clock, scriptedRandom())
   engine.onPublish = (delta) => void policy.apply(delta)
   const records: SessionRecord[] = []
   const logger = createRecordingLogger()

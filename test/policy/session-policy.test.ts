@@ -5,6 +5,7 @@ import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
 import type { PublishedRoute, RouteEndpoint } from '../../src/model/delta.ts'
 import { SESSION_ENDS, sessionEndNumber } from '../../src/model/session.ts'
 import {
+  clearActive,
   createSharedState,
   ENDPOINT_COUNTERS,
   type EndpointCounter,
@@ -12,6 +13,7 @@ import {
   endpointBase,
   endpointCell,
   ledgerViews,
+  noteMove,
   ROTATIONS,
   SERVICE_COUNTERS,
   type ServiceCounter,
@@ -20,6 +22,7 @@ import {
 } from '../../src/model/shared-layout.ts'
 import { type RawRecord, RecordReader } from '../../src/observe/records.ts'
 import { type Answers, clientAddress, connectSession, ScriptedSession } from '../support/scripted-client.ts'
+import { scriptedRandom } from '../support/scripted-random.ts'
 
 const FOREVER_MS = 10_800_000
 
@@ -30,6 +33,7 @@ function endpoints(...numbers: number[]): RouteEndpoint[] {
     key: `10.1.0.${n}:80/TCP` as RouteEndpoint['key'],
     address: { ip: `10.1.0.${n}`, port: 80 } as RouteEndpoint['address'],
     weight: 1,
+    backup: false,
   }))
 }
 
@@ -38,11 +42,36 @@ function short(outcome: string): string {
   return outcome.replaceAll('10.1.0.', '').replaceAll(':80/TCP', '')
 }
 
+/** A route of listener 1; by default three endpoints, no affinity. */
+function routeWith(route: Partial<PublishedRoute> = {}): PublishedRoute {
+  const serviceSlot = route.serviceSlot ?? 0
+  return {
+    listener: 1,
+    service: 'default/web:/TCP' as PublishedRoute['service'],
+    serviceSlot,
+    rotation: serviceSlot * ROTATIONS,
+    ip: '10.0.0.1' as PublishedRoute['ip'],
+    protocol: 'TCP',
+    scheduler: 'rr',
+    endpoints: endpoints(1, 2, 3),
+    forLocalClients: undefined,
+    affinityTimeoutMs: undefined,
+    sourceRanges: [],
+    connectMs: [250, 500, 1000, 2000],
+    transparent: false,
+    idleMs: 3_600_000,
+    halfCloseMs: 60_000,
+    udpIdleMs: 60_000,
+    udpResponses: undefined,
+    ...route,
+  }
+}
+
 function createWorld(rows = 1) {
   const shared = createSharedState({ rows, serviceSlots: 8, endpointSlots: 64, affinityEntries: 1024, recordsPerRing: 64 })
   const clock = manualClock()
   const views = ledgerViews(shared)
-  const policies = Array.from({ length: rows }, (_, row) => new RouteSessionPolicy(shared, row, clock))
+  const policies = Array.from({ length: rows }, (_, row) => new RouteSessionPolicy(shared, row, clock, scriptedRandom()))
   const [policy] = policies as [RouteSessionPolicy]
   const [row] = views.rows as [(typeof views.rows)[number]]
   let revision = 0
@@ -54,32 +83,22 @@ function createWorld(rows = 1) {
     policies,
     row,
     rotations: views.rotations,
-    /** Puts a route in force on a listener; by default three endpoints, no affinity. */
-    set(route: Partial<PublishedRoute> = {}): void {
-      const serviceSlot = route.serviceSlot ?? 0
-      const whole: PublishedRoute = {
-        listener: 1,
-        service: 'default/web:/TCP' as PublishedRoute['service'],
-        serviceSlot,
-        rotation: serviceSlot * ROTATIONS,
-        protocol: 'TCP',
-        scheduler: 'rr',
-        endpoints: endpoints(1, 2, 3),
-        forLocalClients: undefined,
-        affinityTimeoutMs: undefined,
-        sourceRanges: [],
-        connectMs: [250, 500, 1000, 2000],
-        idleMs: 3_600_000,
-        halfCloseMs: 60_000,
-        udpIdleMs: 60_000,
-        udpResponses: undefined,
-        ...route,
-      }
-      for (const one of policies) one.apply({ revision: ++revision, set: [whole], remove: [] })
+    route: routeWith,
+    /** Puts a route in force on a listener. */
+    set(route?: Partial<PublishedRoute>): void {
+      for (const one of policies) one.apply({ revision: ++revision, set: [routeWith(route)], remove: [] })
     },
     remove(listener = 1): void {
       for (const one of policies) one.apply({ revision: ++revision, set: [], remove: [listener] })
     },
+    /** Moves a session to another thread, as an engine does; `meanwhile` happens when it is with neither. */
+    move(session: ScriptedSession, from: number, to: number, meanwhile?: () => void): void {
+      const lease = session.endpoint?.slot as number
+      const note = (slot: number) => noteMove(views, from, to, slot, lease)
+      note(session.moveTo(policies[to] as RouteSessionPolicy, meanwhile))
+    },
+    /** A thread died, and its sessions with it. */
+    die: (thread: number) => clearActive(shared, thread),
     connect: (ip: string, answers?: Answers, listener = 1) => connectSession(policy, clock, listener, ip, answers),
     /** Where sessions of these clients go. */
     go(...ips: string[]): string {
@@ -97,7 +116,8 @@ function createWorld(rows = 1) {
       )
       return Object.fromEntries(counts.filter(([, count]) => count > 0))
     },
-    ofEndpoint(n: number, counter: EndpointCounter): number {
+    ofEndpoint(n: number, counter: EndpointCounter | 'active'): number {
+      if (counter === 'active') return sum(({ active }) => active[10 + n])
       return sum((one) => one.endpoints[endpointBase(10 + n) + endpointCell(counter)])
     },
     records(): RawRecord[] {
@@ -555,7 +575,8 @@ describe('counting', () => {
       connected: 1,
     })
     expect(world.ends()).toEqual({ 'endpoint-reset': 1 })
-    const atEndpoint = Object.fromEntries(ENDPOINT_COUNTERS.map((counter) => [counter, world.ofEndpoint(1, counter)]))
+    const counters = [...ENDPOINT_COUNTERS, 'active'] as const
+    const atEndpoint = Object.fromEntries(counters.map((counter) => [counter, world.ofEndpoint(1, counter)]))
     expect(atEndpoint).toEqual({
       sessions: 1,
       active: 0,
@@ -624,6 +645,74 @@ describe('counting', () => {
     for (const n of [1, 2, 3, 4, 5]) expect(world.ofEndpoint(n, 'active')).toBe(0)
     expect([world.ofService('sessions', 0), world.ofService('sessions', 3)]).toEqual([3, 0])
     expect(world.ends(3)).toEqual({ 'client-closed': 3 })
+  })
+
+  it('of a session that moves between threads begins in one and ends in another, and is right all the while', () => {
+    const world = createWorld(3)
+    world.set({ endpoints: endpoints(1) })
+    const active = () => [world.ofService('active'), world.ofEndpoint(1, 'active')]
+    const session = world.dial(A, 0).connected()
+    for (const [from, to] of [
+      [0, 1],
+      [1, 2],
+      [2, 0],
+      [0, 2],
+    ] as const) {
+      world.move(session, from, to, () => expect(active()).toEqual([1, 1]))
+      expect(active()).toEqual([1, 1])
+    }
+    session.close('client-closed', { bytesFromClient: 3 })
+    expect(active()).toEqual([0, 0])
+    expect([world.ofService('sessions'), world.ofService('bytesFromClient'), world.ofEndpoint(1, 'sessions')]).toEqual([1, 3, 1])
+    expect(world.records().length).toBe(1)
+  })
+
+  it('follows a listener to another Service port wherever its sessions are at that moment', () => {
+    const world = createWorld(2)
+    world.set({ serviceSlot: 0 })
+    const sessions = [world.dial(A, 0), world.dial(B, 0), world.dial(C, 0)].map((session) => session.connected())
+    const [before, between, after] = sessions as [ScriptedSession, ScriptedSession, ScriptedSession]
+    world.move(before, 0, 1)
+    world.move(between, 0, 1, () => world.set({ serviceSlot: 3 }))
+    world.move(after, 0, 1)
+    expect([world.ofService('active', 0), world.ofService('active', 3)]).toEqual([0, 3])
+    for (const session of sessions) session.close()
+    expect([world.ofService('active', 0), world.ofService('active', 3)]).toEqual([0, 0])
+    expect(world.ends(3)).toEqual({ 'client-closed': 3 })
+  })
+
+  it('goes on for a session whose listener the thread it comes to never knew', () => {
+    const world = createWorld(2)
+    world.policies[0]?.apply({ revision: 1, set: [world.route()], remove: [] })
+    const session = world.dial(A, 0).connected()
+    world.move(session, 0, 1)
+    session.close()
+    expect([world.ofService('sessions'), world.ofService('active')]).toEqual([1, 0])
+    expect(world.ends()).toEqual({ 'client-closed': 1 })
+  })
+
+  it('forgets exactly the sessions of a thread that dies, wherever they began', () => {
+    fc.assert(
+      fc.property(fc.array(fc.tuple(fc.nat(2), fc.nat(2)), { maxLength: 30 }), fc.nat(2), (steps, dies) => {
+        const world = createWorld(3)
+        world.set({ endpoints: endpoints(1) })
+        const living: { session: ScriptedSession; thread: number }[] = []
+        for (const [thread, to] of steps) {
+          const one = { session: world.dial(A, thread).connected(), thread }
+          living.push(one)
+          // The oldest ones travel on.
+          const moved = living[to] ?? one
+          world.move(moved.session, moved.thread, to)
+          moved.thread = to
+          if (to === 0 && living.length > 5) living.shift()?.session.close()
+        }
+        world.die(dies)
+        const left = living.filter(({ thread }) => thread !== dies)
+        expect([world.ofService('active'), world.ofEndpoint(1, 'active')]).toEqual([left.length, left.length])
+        for (const { session } of left) session.close()
+        expect([world.ofService('active'), world.ofEndpoint(1, 'active')]).toEqual([0, 0])
+      }),
+    )
   })
 })
 

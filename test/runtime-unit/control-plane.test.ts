@@ -83,6 +83,7 @@ function createWorld(sourceNames: readonly string[] = ['a'], { clusterIpRange = 
     compile: {
       clusterIpRange: clusterIpRange === undefined ? undefined : (parseCidr(clusterIpRange) as Cidr),
       nodePortRange: [30_000, 32_767],
+      transparentSource: true,
     },
     node: { name: 'node-1', nodeLabels: {}, nodeIps, nodeportAddresses: [], clusterCidrs: [] },
     clock,
@@ -354,6 +355,19 @@ describe('assigned addresses', () => {
   })
 })
 
+describe('the Node object of this node', () => {
+  it('is said to come, to go and to be gone, once each', async () => {
+    const world = createWorld()
+    const node = (more: Json = {}) => ({ apiVersion: 'v1', kind: 'Node', metadata: { name: 'node-1', ...more } })
+    for (const objects of [[web], [web, node()], [node()], [node({ deletionTimestamp: '2024-01-31T12:00:00Z' })], [], [web]]) {
+      world.source.say(objects)
+      await world.pass(10)
+    }
+    const said = world.logger.of('node.state').map(({ level, fields }) => `${level} ${fields['key']} ${fields['state']}`)
+    expect(said).toEqual(['info node-1 staying', 'warn node-1 leaving'])
+  })
+})
+
 describe('addresses of the machine', () => {
   it('are read again on their own and on request', async () => {
     const world = createWorld()
@@ -369,7 +383,7 @@ describe('addresses of the machine', () => {
     await world.pass(10)
     expect(Object.keys(world.routes())).toEqual([WEB, 'TCP/192.0.2.2:30080'])
     expect(world.source.refreshed).toBe(1)
-    expect(world.logger.of('node.addresses')).toHaveLength(2)
+    expect(world.logger.of('node.addresses')).toHaveLength(3)
   })
 
   it('cause no change while they stay', async () => {

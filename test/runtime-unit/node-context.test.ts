@@ -1,6 +1,7 @@
 import { hostname, networkInterfaces } from 'node:os'
 import { describe, expect, it } from 'vitest'
-import type { Cidr, Ip } from '../../src/model/keys.ts'
+import { isLinkLocal, isLoopback } from '../../src/model/address.ts'
+import { type Cidr, familyOf, type Ip } from '../../src/model/keys.ts'
 import { nodeNameOf, readNodeContext } from '../../src/runtime/node-context.ts'
 
 const name = 'node-1'
@@ -34,6 +35,19 @@ describe('node context', () => {
     expect(addresses(all, ['192.0.2.0/24'])).toEqual(['192.0.2.1', '2001:db8::1', '::1'])
     expect(addresses(all, ['127.0.0.0/8', '192.0.2.0/24', '::1/128'])).toEqual(['192.0.2.1', '127.0.0.1', '::1'])
     expect(addresses(all, ['0.0.0.0/0', '::/0'])).toEqual(all)
+  })
+
+  it('has a primary address of each family: the first one given, else one that is not loopback', () => {
+    const primary = (nodeIps: string[]) =>
+      readNodeContext({ name, nodeLabels: {}, nodeIps: nodeIps as Ip[], nodeportAddresses: 'primary', clusterCidrs: [] })
+    expect(primary(['192.0.2.1', '192.0.2.2', '2001:db8::1', '2001:db8::2'])).toMatchObject({
+      nodePortAddresses: ['192.0.2.1', '2001:db8::1'],
+      followsNodeObject: false,
+    })
+    const { nodePortAddresses, followsNodeObject } = primary([])
+    expect(followsNodeObject).toBe(true)
+    expect(new Set(nodePortAddresses.map(familyOf)).size).toBe(nodePortAddresses.length)
+    expect(nodePortAddresses.filter((ip) => isLoopback(ip) || isLinkLocal(ip))).toEqual([])
   })
 
   it('is the same reference as long as nothing changed', () => {

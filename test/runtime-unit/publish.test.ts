@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { Ledger } from '../../src/balancer/ledger.ts'
-import { roundRobin } from '../../src/balancer/schedulers/rr.ts'
+import { createPicker } from '../../src/balancer/tiers.ts'
 import type { PublishedRoute } from '../../src/model/delta.ts'
 import { createSharedState } from '../../src/model/shared-layout.ts'
 import type { Snapshot } from '../../src/model/snapshot.ts'
@@ -15,7 +15,7 @@ const SIX = 'TCP/[fd00::1]:80'
 function createWorld(...random: number[]) {
   const shared = createSharedState({ rows: 1, serviceSlots: 4, endpointSlots: 16, affinityEntries: 32, recordsPerRing: 2 })
   const ledger = new Ledger(shared, scriptedRandom(...random))
-  const publisher = new Publisher(ledger)
+  const publisher = new Publisher(ledger, true)
   const compiler = createCompiler()
   let before: Snapshot | undefined
   return {
@@ -35,7 +35,9 @@ function createWorld(...random: number[]) {
     },
     /** The next picks of this route: the last number of each address. */
     pick(route: PublishedRoute | undefined, count: number): string {
-      const picker = roundRobin(route?.endpoints ?? [], { rotations: ledger.views.rotations, rotation: route?.rotation ?? 0 })
+      const { scheduler, endpoints, serviceSlot, rotation, ip } = route as PublishedRoute
+      const state = { ledger: ledger.views, row: 0, serviceSlot, rotation, ip, random: scriptedRandom(), now: () => 0 }
+      const picker = createPicker(scheduler, endpoints, state)
       return Array.from({ length: count }, () => picker.pick(clientAddress('192.0.2.1'), []))
         .map((position) => /(\w+)\]?:\d+\/TCP$/.exec(route?.endpoints[position]?.key ?? '')?.[1])
         .join(' ')
@@ -66,6 +68,7 @@ describe('publishing routes', () => {
       'portald.io/half-close-timeout': '7s',
       'portald.io/udp-timeout': '8s',
       'portald.io/udp-responses': '9',
+      'portald.io/source-address': 'transparent',
     }
     const route = world.publish(aService('web', spec, { annotations }), four(1, 2)).get(FOUR)
     expect(structuredClone(route)).toEqual({
@@ -74,14 +77,16 @@ describe('publishing routes', () => {
       serviceSlot: 0,
       rotation: 0,
       protocol: 'TCP',
+      ip: '10.0.0.1',
       scheduler: 'rr',
       endpoints: [
-        { slot: 0, key: '10.1.0.1:8080/TCP', address: { ip: '10.1.0.1', port: 8080 }, weight: 1 },
-        { slot: 1, key: '10.1.0.2:8080/TCP', address: { ip: '10.1.0.2', port: 8080 }, weight: 1 },
+        { slot: 0, key: '10.1.0.1:8080/TCP', address: { ip: '10.1.0.1', port: 8080 }, weight: 1, backup: false },
+        { slot: 1, key: '10.1.0.2:8080/TCP', address: { ip: '10.1.0.2', port: 8080 }, weight: 1, backup: false },
       ],
       affinityTimeoutMs: 60_000,
       sourceRanges: [],
       connectMs: [1_000, 2_000],
+      transparent: true,
       idleMs: 300_000,
       halfCloseMs: 7_000,
       udpIdleMs: 8_000,
@@ -210,7 +215,7 @@ describe('the rotation of a Service port', () => {
   })
 
   it('begins anew for a Service port that was gone until its slot was free', () => {
-    const world = createWorld(0, 0, 0, 0, 1)
+    const world = createWorld(0, 0, 0, 0, 0, 0, 0, 0, 1)
     world.pick(world.publish(dual, four(1, 2, 3)).get(FOUR), 2)
     world.publish()
     world.ledger.reclaim(9)

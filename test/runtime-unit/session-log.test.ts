@@ -17,7 +17,7 @@ const route = {
   key: 'TCP/10.0.0.1:80',
   address: { ip: '10.0.0.1', port: 80 },
   port: { key: WEB, protocol: 'TCP' },
-  service: { scheduler: 'rr' },
+  service: { options: { scheduler: 'rr' } },
 } as unknown as Route
 
 function createWorld(rows = 2) {

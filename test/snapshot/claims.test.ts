@@ -15,6 +15,7 @@ function claimant(name: string, keys: readonly string[], createdMs?: number): Cl
     service: { key: `default/${name}`, createdMs } as unknown as Service,
     clusterIps: [],
     frontends: keys.map((key) => ({ key }) as unknown as Frontend),
+    checkAddresses: [],
   }
 }
 

@@ -29,6 +29,16 @@ describe('frontends', () => {
     ])
   })
 
+  it('are of the load balancer where they are externalIPs, too, for that is the kind that source ranges guard', () => {
+    const status = { loadBalancer: { ingress: [{ ip: '203.0.113.1' }] } }
+    const spec = { type: 'LoadBalancer', allocateLoadBalancerNodePorts: false, externalIPs: ['203.0.113.1', '203.0.113.2'] }
+    expect(listeners(spec, {}, { status })).toEqual([
+      'TCP/10.0.0.1:80 clusterIP',
+      'TCP/203.0.113.2:80 externalIP',
+      'TCP/203.0.113.1:80 loadBalancer',
+    ])
+  })
+
   it('are as many as there are ports, the protocol being part of the address', () => {
     const ports = [
       { name: 'dns', port: 53, protocol: 'UDP' },

@@ -6,7 +6,7 @@ import type { Cidr } from '../../src/model/keys.ts'
 import { createObjectParser } from '../../src/model/parse-objects.ts'
 import { DEFAULT_PARSE_OPTIONS } from '../../src/model/parse-options.ts'
 import { showProblem } from '../../src/model/problem.ts'
-import type { Route, Snapshot } from '../../src/model/snapshot.ts'
+import type { HealthCheck, Route, Snapshot } from '../../src/model/snapshot.ts'
 import { compile } from '../../src/snapshot/compile.ts'
 import { parseDocuments } from '../../src/source/documents.ts'
 import { aNode } from '../support/objects.ts'
@@ -22,7 +22,7 @@ function compileFile(path: string): { readonly snapshot: Snapshot; readonly note
   if ('problem' in documents) throw new Error(showProblem(documents.problem))
   const found = documents.objects.map(({ value, line, lines }) => ({ value, origin: { place, line, lines } }))
   const objects = createObjectParser(DEFAULT_PARSE_OPTIONS).parse(found)
-  const options = { clusterIpRange: RANGE, nodePortRange: DEFAULT_PARSE_OPTIONS.nodePortRange }
+  const options = { clusterIpRange: RANGE, nodePortRange: DEFAULT_PARSE_OPTIONS.nodePortRange, transparentSource: true }
   return { snapshot: compile(objects, NODE, options, undefined), notes: objects.notes }
 }
 
@@ -30,6 +30,7 @@ function compileFile(path: string): { readonly snapshot: Snapshot; readonly note
 function summarise({ snapshot, notes }: ReturnType<typeof compileFile>): object {
   return {
     listeners: Object.fromEntries([...snapshot.routes.values()].map((route) => [route.key, summariseRoute(route)])),
+    healthChecks: Object.fromEntries([...snapshot.healthChecks.values()].map(summariseCheck)),
     assigned: Object.fromEntries(
       [...snapshot.services].flatMap(([key, { clusterIps, nodePorts }]) => [
         ...(snapshot.assigned.addresses.has(key) ? [[key, clusterIps[0]]] : []),
@@ -41,7 +42,12 @@ function summarise({ snapshot, notes }: ReturnType<typeof compileFile>): object 
   }
 }
 
-function summariseRoute({ kind, port, service, policy, endpoints, localClients, localClientEndpoints }: Route): object {
+function summariseCheck({ key, namespace, name, localEndpoints }: HealthCheck): [string, object] {
+  return [key, { service: `${namespace}/${name}`, localEndpoints }]
+}
+
+function summariseRoute(route: Route): object {
+  const { kind, port, service, policy, endpoints, localClients, localClientEndpoints, sourceRanges } = route
   return {
     kind,
     service: port.key,
@@ -49,7 +55,7 @@ function summariseRoute({ kind, port, service, policy, endpoints, localClients, 
     endpoints: endpoints.map(({ key }) => key),
     ...(localClients.length > 0 && { endpointsForClientsOnThisNode: localClientEndpoints.map(({ key }) => key) }),
     affinitySeconds: service.affinityTimeoutMs === undefined ? null : service.affinityTimeoutMs / 1000,
-    sourceRanges: service.sourceRanges,
+    sourceRanges,
     options: service.options,
   }
 }

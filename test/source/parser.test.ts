@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { statSync, writeFileSync } from 'node:fs'
 import { monitorEventLoopDelay } from 'node:perf_hooks'
 import { fileURLToPath } from 'node:url'
+import type { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { manualClock, systemClock } from '../../src/lib/clock.ts'
 import { identityOf } from '../../src/source/file-identity.ts'
@@ -168,6 +169,29 @@ describe('file parser', () => {
     const [problem, file] = await outcomes
     expect(problem).toMatchObject({ code: 'parser-failed', message: 'could not be parsed: took longer than 120 s' })
     expect(file.objects).toHaveLength(1)
+  })
+
+  it('ends its thread when there was nothing to parse for a while, and starts another when there is', async () => {
+    using folder = makeTemporaryFolder()
+    const clock = manualClock()
+    await using parser = await openFileParser({ clock })
+    const path = `${folder.path}/a.yaml`
+    const threads: string[] = []
+    const noteThread = (thread: Worker) => {
+      threads.push('starts')
+      thread.once('exit', () => threads.push('ends'))
+    }
+    process.on('worker', noteThread)
+    for (const name of ['web', 'api']) {
+      writeFileSync(path, service(name))
+      expect((await parsed(parser, path)).objects).toHaveLength(1)
+      clock.advance(9_999)
+      expect(threads.at(-1)).toBe('starts')
+      clock.advance(1)
+      await eventually(() => expect(threads.at(-1)).toBe('ends'))
+    }
+    process.off('worker', noteThread)
+    expect(threads).toHaveLength(4)
     expect(clock.pending).toBe(0)
   })
 

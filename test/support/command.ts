@@ -23,9 +23,18 @@ export function startCommand(args: readonly string[], variables: Readonly<Record
   return startNode([MAIN, ...args], variables)
 }
 
+/** The same in a network namespace, by way of another program if told. */
+export function startCommandIn(namespace: string, args: readonly string[], through: readonly string[] = []): RunningCommand {
+  return start('ip', ['netns', 'exec', namespace, ...through, process.execPath, MAIN, ...args], {})
+}
+
 /** Starts this same Node with other arguments. */
 export function startNode(args: readonly string[], variables: Readonly<Record<string, string>> = {}): RunningCommand {
-  const child = spawn(process.execPath, args, {
+  return start(process.execPath, args, variables)
+}
+
+function start(program: string, args: readonly string[], variables: Readonly<Record<string, string>>): RunningCommand {
+  const child = spawn(program, args, {
     env: { PATH: process.env['PATH'], ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -107,8 +107,8 @@ export type UdpAnswer = (datagram: Buffer) => Buffer | undefined
 /** A UDP endpoint. */
 export class UdpEndpoint implements TestEndpoint {
   readonly address: SocketAddress
-  /** Every datagram, in order, with the port it came from. */
-  readonly received: { readonly datagram: Buffer; readonly port: number }[] = []
+  /** Every datagram, in order, with where it came from. */
+  readonly received: { readonly datagram: Buffer; readonly ip: string; readonly port: number }[] = []
   readonly #socket: UdpSocket
   #open = true
 
@@ -117,7 +117,7 @@ export class UdpEndpoint implements TestEndpoint {
     this.address = addressOf(socket.address())
     socket.on('error', () => {})
     socket.on('message', (datagram, from: RemoteInfo) => {
-      this.received.push({ datagram, port: from.port })
+      this.received.push({ datagram, ip: from.address, port: from.port })
       const reply = answer(datagram)
       if (reply) socket.send(reply, from.port, from.address)
     })

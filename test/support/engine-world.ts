@@ -68,12 +68,22 @@ export interface RouteSketch
   extends Partial<
     Pick<
       PublishedRoute,
-      'affinityTimeoutMs' | 'connectMs' | 'halfCloseMs' | 'idleMs' | 'protocol' | 'sourceRanges' | 'udpIdleMs' | 'udpResponses'
+      | 'affinityTimeoutMs'
+      | 'connectMs'
+      | 'halfCloseMs'
+      | 'idleMs'
+      | 'protocol'
+      | 'sourceRanges'
+      | 'transparent'
+      | 'udpIdleMs'
+      | 'udpResponses'
     >
   > {
   readonly endpoints: readonly Pick<TestEndpoint, 'address'>[]
   /** Listens here instead of on an address of its own. */
   readonly at?: SocketAddress
+  /** Whether no interface need have that address. */
+  readonly freeBind?: boolean
 }
 
 /** One session's record, with its end by name. */
@@ -88,6 +98,7 @@ const DEFAULTS = {
   affinityTimeoutMs: undefined,
   sourceRanges: [],
   connectMs: [5_000, 5_000, 5_000, 5_000],
+  transparent: false,
   idleMs: LONG_MS,
   halfCloseMs: LONG_MS,
   udpIdleMs: LONG_MS,
@@ -148,8 +159,8 @@ export class TestListener {
   }
 
   /** What is counted of one of its endpoints, over all threads. */
-  countAt(endpoint: Pick<TestEndpoint, 'address'>, counter: EndpointCounter): number {
-    return this.#world.endpointCell(this.lease(endpoint), endpointCell(counter))
+  countAt(endpoint: Pick<TestEndpoint, 'address'>, counter: EndpointCounter | 'active'): number {
+    return this.#world.endpointCount(this.lease(endpoint), counter)
   }
 
   /** A client that is connected, from an address of its own if told. */
@@ -170,8 +181,8 @@ export class TestListener {
     return client.text
   }
 
-  udpClient(): Promise<UdpClient> {
-    return this.#world.keep(UdpClient.open(this.address))
+  udpClient(from?: string): Promise<UdpClient> {
+    return this.#world.keep(UdpClient.open(this.address, from))
   }
 
   /** Records of its ended sessions, as soon as there are `count`. */
@@ -233,7 +244,8 @@ export class EngineWorld implements AsyncDisposable {
   async claim(sketch: RouteSketch): Promise<TestListener> {
     const protocol = sketch.protocol ?? DEFAULTS.protocol
     const address = sketch.at ?? this.freeAddress()
-    const spec = { id: ++this.#lastId, key: listenerKey(protocol, address), protocol, address }
+    const { freeBind = false } = sketch
+    const spec = { id: ++this.#lastId, key: listenerKey(protocol, address), protocol, address, freeBind }
     const service = `test/s${spec.id}:main/${protocol}` as ServicePortKey
     this.#services.push(service)
     const listener = new TestListener(this, spec, service, sketch)
@@ -276,12 +288,13 @@ export class EngineWorld implements AsyncDisposable {
   }
 
   route(spec: ListenerSpec, service: ServicePortKey, sketch: RouteSketch): PublishedRoute {
-    const { endpoints, at: _, ...given } = sketch
+    const { endpoints, at: _at, freeBind: _freeBind, ...given } = sketch
     const serviceSlot = this.#ledger.serviceSlot(service) as number
     return {
       ...DEFAULTS,
       ...given,
       protocol: spec.protocol,
+      ip: spec.address.ip,
       listener: spec.id,
       service,
       serviceSlot,
@@ -292,6 +305,7 @@ export class EngineWorld implements AsyncDisposable {
         key: endpointKey(endpoint.address, spec.protocol),
         address: endpoint.address,
         weight: 1,
+        backup: false,
       })),
     }
   }
@@ -305,8 +319,9 @@ export class EngineWorld implements AsyncDisposable {
     return this.#ledger.views.rows.reduce((sum, row) => sum + (row.services[at] as number), 0)
   }
 
-  endpointCell(slot: number, cell: number): number {
-    const at = endpointBase(slot) + cell
+  endpointCount(slot: number, counter: EndpointCounter | 'active'): number {
+    if (counter === 'active') return this.#ledger.activeAt(slot)
+    const at = endpointBase(slot) + endpointCell(counter)
     return this.#ledger.views.rows.reduce((sum, row) => sum + (row.endpoints[at] as number), 0)
   }
 
@@ -336,8 +351,7 @@ export class EngineWorld implements AsyncDisposable {
   #expectNothingLeft(): void {
     const active = this.#services.map((service) => this.serviceCell(service, serviceCell('active')))
     expect(active, 'sessions still counted as active').toEqual(active.map(() => 0))
-    const cell = endpointCell('active')
-    const busy = Array.from({ length: this.#shared.endpointSlots }, (_, slot) => this.endpointCell(slot, cell))
+    const busy = Array.from({ length: this.#shared.endpointSlots }, (_, slot) => this.#ledger.activeAt(slot))
     expect(
       busy.filter((count) => count !== 0),
       'endpoints still counted as busy',

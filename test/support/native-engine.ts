@@ -1,8 +1,9 @@
 import type { Libc } from '../../src/lib/libc/load.ts'
 import { loadLibc } from '../../src/lib/libc/load.ts'
-import { openNativeEngine } from '../../src/listener/native/engine.ts'
+import { systemRandom } from '../../src/lib/random.ts'
+import { type NativeEngine, openNativeEngine } from '../../src/listener/native/engine.ts'
 import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
-import type { OpenTestEngine } from './engine-world.ts'
+import type { TestEngineOptions } from './engine-world.ts'
 
 /** The C library of the test's own thread; undefined where the native engine cannot run. */
 export const { libc } = loadLibc()
@@ -27,7 +28,13 @@ export interface NativeTestOptions {
 }
 
 /** Opens native engines for an `EngineWorld`. */
-export function nativeEngine({ workers, onDeath, onFault, trouble, mainLibc }: NativeTestOptions): OpenTestEngine {
+export function nativeEngine({
+  workers,
+  onDeath,
+  onFault,
+  trouble,
+  mainLibc,
+}: NativeTestOptions): (options: TestEngineOptions) => NativeEngine {
   return ({ shared, descriptors, clock }) =>
     openNativeEngine({
       libc: mainLibc ?? (libc as Libc),
@@ -37,7 +44,7 @@ export function nativeEngine({ workers, onDeath, onFault, trouble, mainLibc }: N
       workerUrl: trouble ? TROUBLED_WORKER_URL : WORKER_URL,
       descriptors,
       clock,
-      createPolicy: (row) => new RouteSessionPolicy(shared, row, clock),
+      createPolicy: (row) => new RouteSessionPolicy(shared, row, clock, systemRandom),
       onDeath: onDeath ?? ((row, reason) => unexpected(`worker ${row} died: ${reason}`)),
       onFault: onFault ?? ((row, reason) => unexpected(`worker ${row}: ${reason}`)),
     })

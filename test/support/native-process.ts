@@ -1,5 +1,6 @@
 import { systemClock } from '../../src/lib/clock.ts'
 import { type Libc, loadLibc } from '../../src/lib/libc/load.ts'
+import { systemRandom } from '../../src/lib/random.ts'
 import { openNativeEngine } from '../../src/listener/native/engine.ts'
 import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
 import { endpointKey, type Ip, listenerKey, type Port, type ServicePortKey } from '../../src/model/keys.ts'
@@ -18,7 +19,7 @@ const engine = openNativeEngine({
   workerUrl: new URL('../../src/runtime/native-worker.ts', import.meta.url),
   descriptors: 2_000,
   clock: systemClock,
-  createPolicy: (row) => new RouteSessionPolicy(shared, row, systemClock),
+  createPolicy: (row) => new RouteSessionPolicy(shared, row, systemClock, systemRandom),
   onDeath: (_, reason) => console.error(reason),
   onFault: (_, reason) => console.error(reason),
 })
@@ -30,19 +31,21 @@ const route = {
   serviceSlot: 0,
   rotation: 0,
   protocol: 'TCP',
+  ip: local.ip,
   scheduler: 'rr',
-  endpoints: [{ slot: 0, key: endpointKey(address, 'TCP'), address, weight: 1 }],
+  endpoints: [{ slot: 0, key: endpointKey(address, 'TCP'), address, weight: 1, backup: false }],
   forLocalClients: undefined,
   affinityTimeoutMs: undefined,
   sourceRanges: [],
   connectMs: [longMs],
+  transparent: false,
   idleMs: longMs,
   halfCloseMs: longMs,
   udpIdleMs: longMs,
   udpResponses: undefined,
 } as const
 await engine.publish({ revision: 1, set: [route], remove: [] })
-const status = await engine.open({ id: 1, key: listenerKey('TCP', local), protocol: 'TCP', address: local })
+const status = await engine.open({ id: 1, key: listenerKey('TCP', local), protocol: 'TCP', address: local, freeBind: false })
 console.log(status.state)
 
 const ENDINGS: Readonly<Record<string, () => void>> = {

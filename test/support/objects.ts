@@ -51,6 +51,14 @@ export function aSlice(
   }
 }
 
+/** As many of these slices as there are places, the endpoints of each with those fields: `nodeName`, `hints`, `conditions`. */
+export function placed(slices: readonly Json[], ...places: readonly Json[]): Json[] {
+  return places.map((place, n) => {
+    const slice = slices[n] ?? {}
+    return { ...slice, endpoints: (slice['endpoints'] as Json[]).map((endpoint) => ({ ...endpoint, ...place })) }
+  })
+}
+
 /** v1 Endpoints of that Service. */
 export function someEndpoints(service: string, ...subsets: Json[]): Json {
   return { apiVersion: 'v1', kind: 'Endpoints', metadata: named(service), subsets }
@@ -67,6 +75,11 @@ export interface CompilerOptions {
   readonly nodeLabels?: Labels
   readonly clusterIpRange?: string
   readonly nodePortRange?: readonly [number, number]
+  /** Whether the engine can; true when left out. */
+  readonly transparentSource?: boolean
+  readonly strictSourceRanges?: boolean
+  /** The addresses of the node are a guess. */
+  readonly followsNodeObject?: boolean
   readonly parse?: Partial<ParseOptions>
 }
 
@@ -76,7 +89,9 @@ export function aNode(addresses: readonly string[], labels: Labels = {}): NodeCo
   return {
     name: 'node-1',
     labels,
+    addresses: addresses as readonly Ip[],
     nodePortAddresses: addresses as readonly Ip[],
+    followsNodeObject: false,
     clients: ['127.0.0.0/8', '::1/128', ...clients] as readonly string[] as readonly Cidr[],
   }
 }
@@ -84,8 +99,10 @@ export function aNode(addresses: readonly string[], labels: Labels = {}): NodeCo
 /** Compiles values as a process does: it remembers what it parsed and its last snapshot. */
 export function createCompiler(options: CompilerOptions = {}) {
   const { nodeAddresses = ['192.0.2.1'], nodeLabels = {}, clusterIpRange, nodePortRange = [30_000, 32_767] } = options
+  const { transparentSource = true } = options
   const parser = createObjectParser({ ...DEFAULT_PARSE_OPTIONS, ...options.parse })
-  let node = aNode(nodeAddresses, nodeLabels)
+  const { followsNodeObject = false, strictSourceRanges = false } = options
+  let node = { ...aNode(nodeAddresses, nodeLabels), followsNodeObject }
   let previous: Snapshot | undefined
   return {
     /** The values as if each stood ten lines below the one before, from `line` on. */
@@ -96,12 +113,13 @@ export function createCompiler(options: CompilerOptions = {}) {
     },
     compile(values: readonly unknown[], line = 1): Snapshot {
       const range = clusterIpRange === undefined ? undefined : (parseCidr(clusterIpRange) as Cidr)
-      previous = compile(this.parse(values, line), node, { clusterIpRange: range, nodePortRange }, previous)
+      const given = { clusterIpRange: range, nodePortRange, strictSourceRanges, transparentSource }
+      previous = compile(this.parse(values, line), node, given, previous)
       return previous
     },
     /** The machine has other addresses from now on. */
     moveTo(addresses: readonly string[]): void {
-      node = aNode(addresses, nodeLabels)
+      node = { ...aNode(addresses, nodeLabels), followsNodeObject }
     },
   }
 }

@@ -28,7 +28,7 @@ export class ScriptedSession {
   endpoint: RouteEndpoint | undefined
   end: SessionEnd | undefined
   attempts = 0
-  readonly #policy: SessionPolicy
+  #policy: SessionPolicy
   readonly #clock: ManualClock
   readonly #startedMs: number
   readonly #id = ++lastId
@@ -69,6 +69,16 @@ export class ScriptedSession {
   connected(): this {
     this.#tookMs = this.#clock.now() - this.#dialledMs
     return this
+  }
+
+  /** Goes over to another thread, whose policy this is; `meanwhile` happens when it is with neither. Returns the Service slot
+   *  that it counted for. */
+  moveTo(policy: SessionPolicy, meanwhile?: () => void): number {
+    const serviceSlot = this.#policy.released(this.listener)
+    meanwhile?.()
+    policy.adopted(this.listener, serviceSlot)
+    this.#policy = policy
+    return serviceSlot
   }
 
   /** Ends the session. */

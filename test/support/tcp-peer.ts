@@ -21,7 +21,7 @@ export class TcpPeer implements AsyncDisposable {
   outcome: Outcome | undefined
   readonly #socket: Socket
   #text = ''
-  #ports: { readonly localPort: number; readonly remotePort: number } | undefined
+  #ports: { readonly localPort: number; readonly remotePort: number; readonly remoteIp: string } | undefined
   #closed = false
   #waiting: { readonly until: () => boolean; readonly resolve: () => void }[] = []
 
@@ -61,6 +61,11 @@ export class TcpPeer implements AsyncDisposable {
   /** The other side's port. */
   get remotePort(): number {
     return this.#ports?.remotePort ?? 0
+  }
+
+  /** The other side's address. */
+  get remoteIp(): string {
+    return this.#ports?.remoteIp ?? ''
   }
 
   /** Resolves when the system has taken it; false when the other side is gone. */
@@ -154,8 +159,8 @@ export class TcpPeer implements AsyncDisposable {
   }
 
   #learnPorts(): void {
-    const { localPort = 0, remotePort = 0 } = this.#socket
-    this.#ports = { localPort, remotePort }
+    const { localPort = 0, remotePort = 0, remoteAddress: remoteIp = '' } = this.#socket
+    this.#ports = { localPort, remotePort, remoteIp }
   }
 
   #until(what: string, until: () => boolean): Promise<void> {

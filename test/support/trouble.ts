@@ -12,9 +12,18 @@ const FAIL = 3
 const HITS = 4
 const HELD = 5
 const AT_GATE = 6
+/** The moment of a {@link Death}, plus one; 0: nobody dies. */
 const DEATH = 7
 const FAULT = 8
-const WORDS = 9
+/** The row of the worker that dies, or -1. */
+const DEATH_ROW = 9
+/** Moments that pass before. */
+const DEATH_PASS = 10
+const WORDS = 11
+
+/** When a worker dies: told a route, giving a session away, or having taken one over. */
+const DEATHS = ['publish', 'release', 'adoption'] as const
+type Death = (typeof DEATHS)[number]
 
 const NAMES: readonly (keyof Calls)[] = [
   'socket',
@@ -86,9 +95,11 @@ export class Trouble {
     return Atomics.load(this.words, AT_GATE) === 1
   }
 
-  /** The next worker that is told a route dies. */
-  kill(): void {
-    Atomics.store(this.words, DEATH, 1)
+  /** The next worker that is told a route dies; or the worker of this row, or at another moment, or at a later one. */
+  kill({ row = -1, at = 'publish' as Death, pass = 0 } = {}): void {
+    Atomics.store(this.words, DEATH_ROW, row)
+    Atomics.store(this.words, DEATH_PASS, pass)
+    Atomics.store(this.words, DEATH, DEATHS.indexOf(at) + 1)
   }
 
   /** The next session that is refused by an endpoint meets an error of ours. */
@@ -121,9 +132,17 @@ export function troubledLibc(libc: Libc, words: Int32Array<SharedArrayBuffer>): 
   }
 }
 
-/** Takes what a test has put up: true once. */
-export function takes(words: Int32Array<SharedArrayBuffer>, what: 'death' | 'fault'): boolean {
-  return Atomics.compareExchange(words, what === 'death' ? DEATH : FAULT, 1, 0) === 1
+/** Takes the error that a test has put up: true once. */
+export function takesFault(words: Int32Array<SharedArrayBuffer>): boolean {
+  return Atomics.compareExchange(words, FAULT, 1, 0) === 1
+}
+
+/** Takes the death that a test has put up for this worker and moment: true once. */
+export function takesDeath(words: Int32Array<SharedArrayBuffer>, row: number, at: Death): boolean {
+  const wanted = Atomics.load(words, DEATH_ROW)
+  if (Atomics.load(words, DEATH) !== DEATHS.indexOf(at) + 1 || (wanted !== -1 && wanted !== row)) return false
+  if (Atomics.sub(words, DEATH_PASS, 1) > 0) return false
+  return Atomics.exchange(words, DEATH, 0) !== 0
 }
 
 function fails(words: Int32Array<SharedArrayBuffer>, call: number): boolean {

@@ -22,8 +22,13 @@ export class UdpClient implements AsyncDisposable {
     socket.on('error', (error: NodeJS.ErrnoException) => this.errors.push(error.code ?? ''))
   }
 
-  static async open(to: SocketAddress): Promise<UdpClient> {
+  /** On a free port, of the address `from` if given. */
+  static async open(to: SocketAddress, from?: string): Promise<UdpClient> {
     const socket = createSocket({ type: to.ip.includes(':') ? 'udp6' : 'udp4', recvBufferSize: 4 * 2 ** 20 })
+    if (from !== undefined) {
+      socket.bind({ address: from })
+      await once(socket, 'listening')
+    }
     socket.connect(to.port, to.ip)
     await once(socket, 'connect')
     return new UdpClient(socket)

@@ -50,7 +50,7 @@ export async function openWholeProxy(options: WholeProxyOptions): Promise<WholeP
   source.set(objects)
   const fileSources = await Promise.all(files.map((path) => openFileSource(path, { clock, parser })))
   let waiting: (() => void)[] = []
-  const { onApplied, onQueued, onSession } = observer.hooks
+  const { onApplied, onQueued, onSession, onStarted } = observer.hooks
   const proxy = opening.use(
     await openProxy({
       config,
@@ -62,6 +62,7 @@ export async function openWholeProxy(options: WholeProxyOptions): Promise<WholeP
         onSession?.(record)
       },
       onQueued: () => onQueued?.(),
+      onStarted: () => onStarted?.(),
       onApplied(durationMs) {
         onApplied?.(durationMs)
         const resolved = waiting

@@ -6,11 +6,12 @@ import { loadLibc } from '../../src/lib/libc/load.ts'
 import { parseIp } from '../../src/model/address.ts'
 import type { Ip, Port, SocketAddress } from '../../src/model/keys.ts'
 import type { SessionRecord } from '../../src/model/session.ts'
-import { endpointBase, endpointCell, serviceBase, serviceCell } from '../../src/model/shared-layout.ts'
+import { serviceBase, serviceCell } from '../../src/model/shared-layout.ts'
 import type { LogEvent } from '../../src/observe/log-events.ts'
 import type { ProxyAddress, Proxy as RunningProxy } from '../../src/runtime/proxy.ts'
 import { openBlackHole, openRefusing, sayName, TcpEndpoint, type TestEndpoint, type UdpAnswer, UdpEndpoint } from './echo.ts'
 import { eventually } from './eventually.ts'
+import { askHttp } from './http-client.ts'
 import { aSlice, type Json } from './objects.ts'
 import { createRecordingLogger, type RecordingLogger } from './recording-logger.ts'
 import { connectTcp, startTcpClient } from './tcp-client.ts'
@@ -176,6 +177,20 @@ export class World implements AsyncDisposable {
     return client.text
   }
 
+  /** How a client that connects is turned away before anything is said to it: refused by the system, or reset after the
+   *  connection stood. Which of the two a client sees of a reset depends on how fast it is. */
+  async turnedAway(address: string, from?: string): Promise<'refused' | 'reset'> {
+    const client = await this.connect(address, from).catch((error: NodeJS.ErrnoException) => error)
+    if (client instanceof Error) {
+      if (client.code === 'ECONNREFUSED') return 'refused'
+      if (client.code === 'ECONNRESET') return 'reset'
+      throw client
+    }
+    const end = await client.ends()
+    expect({ end, bytes: client.text }).toEqual({ end: 'reset', bytes: '' })
+    return 'reset'
+  }
+
   /** Asks several times, one after the other. */
   async askTimes(count: number, address: string, from?: string): Promise<string[]> {
     const names: string[] = []
@@ -194,8 +209,9 @@ export class World implements AsyncDisposable {
     }
   }
 
-  udpClient(address: string): Promise<UdpClient> {
-    return this.keep(UdpClient.open(addressOf(address)))
+  /** A UDP client, on an address of its own if told. */
+  udpClient(address: string, from?: string): Promise<UdpClient> {
+    return this.keep(UdpClient.open(addressOf(address), from))
   }
 
   /** What the proxy says of one of its addresses: `TCP/127.70.1.1:8080`. */
@@ -218,7 +234,7 @@ export class World implements AsyncDisposable {
 
   /** The value of a metric from `/metrics` at `address`, with the labels as written: `portald_x{service="default/web:"}`. */
   async metric(address: string, name: string): Promise<number | undefined> {
-    const text = await (await fetch(`http://${address}/metrics`)).text()
+    const { text } = await askHttp(`http://${address}/metrics`)
     const line = text.split('\n').find((candidate) => candidate.startsWith(`${name} `))
     return line === undefined ? undefined : Number(line.slice(name.length + 1))
   }
@@ -265,15 +281,12 @@ export class World implements AsyncDisposable {
 /** What is still counted as running, by place. */
 function activeCounts({ rows }: ReturnType<RunningProxy['read']>['ledger']): string[] {
   const found: string[] = []
-  for (const [row, { services, endpoints }] of rows.entries()) {
+  for (const [row, { services, active }] of rows.entries()) {
     for (let slot = 0; serviceBase(slot) < services.length; slot++) {
       const count = services[serviceBase(slot) + serviceCell('active')]
       if (count !== 0) found.push(`row ${row} service ${slot}: ${count}`)
     }
-    for (let slot = 0; endpointBase(slot) < endpoints.length; slot++) {
-      const count = endpoints[endpointBase(slot) + endpointCell('active')]
-      if (count !== 0) found.push(`row ${row} endpoint ${slot}: ${count}`)
-    }
+    for (const [slot, count] of active.entries()) if (count !== 0) found.push(`row ${row} endpoint ${slot}: ${count}`)
   }
   return found
 }

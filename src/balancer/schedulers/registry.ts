@@ -1,18 +1,27 @@
 import type { SchedulerName } from '../../model/service.ts'
 import type { Scheduler } from '../picker.ts'
+import { leastConnections, neverQueue, shortestExpectedDelay, weightedLeastConnections } from './least-load.ts'
+import { maglevHashing } from './mh.ts'
+import { powerOfTwoChoices, random } from './random.ts'
 import { roundRobin } from './rr.ts'
+import { destinationHashing, sourceHashing } from './sh.ts'
+import { weightedRoundRobin } from './wrr.ts'
 
 /** Every scheduler by its name. */
-const SCHEDULERS: { readonly [Name in SchedulerName]?: Scheduler } = {
+const SCHEDULERS: { readonly [Name in SchedulerName]: Scheduler } = {
   rr: roundRobin,
+  wrr: weightedRoundRobin,
+  lc: leastConnections,
+  wlc: weightedLeastConnections,
+  sed: shortestExpectedDelay,
+  nq: neverQueue,
+  sh: sourceHashing,
+  dh: destinationHashing,
+  mh: maglevHashing,
+  p2c: powerOfTwoChoices,
+  random,
 }
 
-/** The scheduler of this name; round robin where there is none yet. */
 export function schedulerNamed(name: SchedulerName): Scheduler {
-  return SCHEDULERS[name] ?? roundRobin
-}
-
-/** Whether there is a scheduler of this name. */
-export function hasScheduler(name: SchedulerName): boolean {
-  return SCHEDULERS[name] !== undefined
+  return SCHEDULERS[name]
 }

@@ -1,9 +1,11 @@
 import type { Arena } from './arena.ts'
 import { openArena } from './arena.ts'
 import {
+  AF_INET,
   AF_INET6,
   IP_FREEBIND,
   IP_PKTINFO,
+  IP_TRANSPARENT,
   IPV6_FREEBIND,
   IPV6_RECVPKTINFO,
   IPV6_V6ONLY,
@@ -118,6 +120,15 @@ export class Sockets implements Disposable {
       return (wanted.packetInfo ? this.#tellPacketInfo(fd, wanted) : undefined) ?? this.#bind(fd, wanted)
     })
     return opened.failed ? opened : { value: { ...opened.value, gro } }
+  }
+
+  /** Whether this process may give sockets addresses of others (`IP_TRANSPARENT`: CAP_NET_ADMIN or CAP_NET_RAW). */
+  mayBeTransparent(): boolean {
+    const fd = this.#libc.calls.socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)
+    if (fd < 0) return false
+    const refused = this.options.setInt(fd, SOL_IP, IP_TRANSPARENT, 1)
+    this.#libc.calls.close(fd)
+    return refused === undefined
   }
 
   /** The address a socket is bound to. */

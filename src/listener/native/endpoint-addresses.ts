@@ -24,6 +24,12 @@ export class EndpointAddresses {
     }
   }
 
+  /** Takes the address of an endpoint that this worker may never have been told of: it began after that had left. A slot that
+   *  sessions hold is nobody else's. */
+  learn(slot: number, address: Readonly<ClientAddress>): void {
+    if (!this.#lengths.has(slot)) this.#write(slot, address)
+  }
+
   /** For connect(2). */
   address(slot: number): number {
     return this.#context.arena.addressOf(this.#context.addressOffset(slot))
@@ -31,6 +37,10 @@ export class EndpointAddresses {
 
   bytes(slot: number): number {
     return this.#lengths.get(slot) ?? SOCKET_ADDRESS_BYTES
+  }
+
+  read(slot: number, into: ClientAddress): void {
+    readSocketAddress(this.#context.arena, this.#context.addressOffset(slot), into)
   }
 
   /** AF_INET or AF_INET6: the first field of every socket address. */
@@ -43,8 +53,12 @@ export class EndpointAddresses {
     this.#known.add(endpoints)
     for (const { slot, address } of endpoints) {
       fillClientAddress(address.ip, address.port, this.#address)
-      this.#lengths.set(slot, writeSocketAddress(this.#context.arena, this.#context.addressOffset(slot), this.#address))
+      this.#write(slot, this.#address)
     }
+  }
+
+  #write(slot: number, address: Readonly<ClientAddress>): void {
+    this.#lengths.set(slot, writeSocketAddress(this.#context.arena, this.#context.addressOffset(slot), address))
   }
 }
 

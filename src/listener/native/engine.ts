@@ -11,6 +11,7 @@ import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import { bindFailure } from '../bind-failure.ts'
 import type { Capability, Engine, ListenerSpec, ListenerStatus, SessionFilter, SessionPolicy } from '../listener.ts'
+import { SessionMover } from './session-mover.ts'
 import { WorkerCrew } from './worker-crew.ts'
 import type { WorkerHandle } from './worker-handle.ts'
 
@@ -20,6 +21,8 @@ const BACKLOG = 16_384
 const UDP_BUFFER_BYTES = 8 * 1024 * 1024
 /** Listening sockets take at most one descriptor in so many, each worker having its own. */
 const LISTENER_SHARE = 4
+/** What it can whatever its privileges. */
+const ABILITIES: readonly Capability[] = ['exact-reset', 'pause-accept', 'keep-parked-address', 'free-bind']
 /** What sessions have at least, however many listeners there are. */
 const LEAST_FOR_SESSIONS = 2
 
@@ -50,18 +53,22 @@ interface Opened {
 
 /** Opens the fast engine: epoll loops in worker threads. This side opens and owns every listening descriptor. Linux only.
  *  @throws ProxyError E_ENGINE when the system has no memory or descriptors for it. */
-export function openNativeEngine(options: NativeEngineOptions): Engine {
+export function openNativeEngine(options: NativeEngineOptions): NativeEngine {
   return new NativeEngine(options)
 }
 
+export type { NativeEngine }
+
+/** What every engine does; and it moves sessions between its workers. */
 class NativeEngine implements Engine {
   readonly name = 'native'
   readonly protocols = new Set(['TCP', 'UDP'] as const)
-  readonly can: ReadonlySet<Capability> = new Set(['exact-reset', 'pause-accept', 'keep-parked-address'])
+  readonly can: ReadonlySet<Capability>
   readonly #options: NativeEngineOptions
   readonly #arena: Arena
   readonly #sockets: Sockets
   readonly #crew: WorkerCrew
+  readonly #mover: SessionMover
   readonly #listeners = new Map<number, Opened>()
   /** Every route in force: what a worker that takes another's place is told. */
   readonly #routes = new Map<number, PublishedRoute>()
@@ -76,6 +83,7 @@ class NativeEngine implements Engine {
     const { libc, shared, clock, workers, workerUrl, onDeath, onFault } = options
     this.#options = options
     this.#sockets = openSockets(libc)
+    this.can = new Set(this.#sockets.mayBeTransparent() ? [...ABILITIES, 'transparent-source'] : ABILITIES)
     this.#arena = openArena(libc, 4096)
     const one = this.#arena.allocate(8)
     this.#arena.u32[one >> 2] = 1
@@ -94,6 +102,7 @@ class NativeEngine implements Engine {
       this.#freeMemory()
       throw error
     }
+    this.#mover = new SessionMover(this.#crew, shared)
     // Node cannot end a thread that sits in a foreign call: whatever ends the process wakes the workers first.
     process.on('exit', this.#onExit)
   }
@@ -132,7 +141,9 @@ class NativeEngine implements Engine {
     this.#draining = true
     await this.#crew.ask({ do: 'drain' })
     for (const opened of this.#listeners.values()) if (opened.spec.protocol === 'TCP') this.#closeAll(opened)
-    await this.#crew.ask({ do: 'empty' })
+    // A worker may be given sessions when it has none of its own any more.
+    do await this.#crew.ask({ do: 'empty' })
+    while (this.sessions() > 0)
     for (const [id, opened] of this.#listeners) {
       if (opened.listening) await this.#takeBack(opened, 'keep', 'drained')
       this.#closeAll(opened)
@@ -148,8 +159,14 @@ class NativeEngine implements Engine {
   }
 
   async cut(filter: SessionFilter, end: SessionEnd): Promise<number> {
-    const answers = await this.#crew.ask({ do: 'cut', filter, end })
+    const answers = await this.#mover.exclusively(() => this.#crew.ask({ do: 'cut', filter, end }))
     return answers.reduce((sum, { count }) => sum + count, 0)
+  }
+
+  /** Moves connected TCP sessions to another worker, as far as there is room for them; neither side notices. `worker` counts
+   *  from 0. Returns how many. UDP sessions stay: their clients' datagrams come in at the socket of one worker. */
+  move(filter: SessionFilter, worker: number): Promise<number> {
+    return this.#mover.move(filter, worker)
   }
 
   sessions(): number {
@@ -189,13 +206,14 @@ class NativeEngine implements Engine {
   }
 
   async #takeBack({ spec }: Opened, sessions: 'keep' | 'cut', end: SessionEnd): Promise<void> {
-    await this.#crew.ask({ do: 'leave', id: spec.id, sessions, end })
+    await this.#mover.exclusively(() => this.#crew.ask({ do: 'leave', id: spec.id, sessions, end }))
   }
 
   /** Opens the listener's sockets: one a worker, all of them before the first is read, because a group that shares an
    *  address must not change afterwards. */
   #bind(opened: Opened): ListenerStatus | undefined {
     const { spec } = opened
+    const { freeBind } = spec
     const { workers } = this.#options
     const address: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
     fillClientAddress(spec.address.ip, spec.address.port, address)
@@ -205,8 +223,8 @@ class NativeEngine implements Engine {
       const reusePort: ReusePort = count === 1 ? 'none' : n === 0 ? 'first' : 'join'
       const bound =
         spec.protocol === 'UDP'
-          ? this.#sockets.bindUdp({ address, reusePort, bufferBytes: UDP_BUFFER_BYTES, gro: true })
-          : this.#sockets.listenTcp({ address, reusePort, backlog: BACKLOG })
+          ? this.#sockets.bindUdp({ address, reusePort, freeBind, bufferBytes: UDP_BUFFER_BYTES, gro: true })
+          : this.#sockets.listenTcp({ address, reusePort, freeBind, backlog: BACKLOG })
       if (bound.failed) {
         this.#closeAll(opened)
         return bindFailure(spec, bound.failed.errno, `${bound.failed.call}: ${bound.failed.errno}`)

@@ -4,14 +4,16 @@ import { createUdpColumns, type UdpColumns } from './udp-table.ts'
 
 /** Words of {@link Estate.control}. Not 0: stop. */
 export const STOP_WORD = 0
-/** Sessions that run now. */
+/** Sessions that run now. The worker adds those that begin and end, main those that it moves: at one instant, for both. */
 export const SESSIONS_WORD = 1
 /** Descriptors that sessions may hold; main changes it when listeners come and go. */
 export const BUDGET_WORD = 2
 /** Not 0: messages were sent. Set before the eventfd is written, so that what main asked for comes before what happened on
  *  any socket afterwards. */
 export const MESSAGE_WORD = 3
-const CONTROL_WORDS = 4
+/** How many of the sessions that main sent last the worker has taken over. */
+export const ADOPTED_WORD = 4
+const CONTROL_WORDS = 5
 
 /** Where the epoll instance stands among {@link Estate.descriptors}; pipes follow, two cells each. */
 export const EPOLL_CELL = 0

@@ -49,12 +49,21 @@ export class HandshakeAcks {
       const endpoint = queue.direction(this.#head)
       const generation = queue.generation(this.#head++)
       if (generations[endpoint] !== generation || (flags[endpoint] as number) & (GONE | SENT_ONCE)) continue
-      const { calls, values } = this.#context
-      calls.setsockopt(this.#table.fd(endpoint), SOL_TCP, TCP_QUICKACK, values.one, INT_BYTES)
+      this.#send(endpoint)
     }
     queue.length = 0
     this.#head = 0
     return -1
+  }
+
+  /** Sends it now if it may still be held back: whoever looks after this endpoint next does not know of it. */
+  settle(endpoint: number): void {
+    if (!((this.#table.flags[endpoint] as number) & (GONE | SENT_ONCE))) this.#send(endpoint)
+  }
+
+  #send(endpoint: number): void {
+    const { calls, values } = this.#context
+    calls.setsockopt(this.#table.fd(endpoint), SOL_TCP, TCP_QUICKACK, values.one, INT_BYTES)
   }
 
   #drop(): void {

@@ -8,9 +8,10 @@ import type { Libc } from '../../lib/libc/load.ts'
 import type { RouteDelta } from '../../model/delta.ts'
 import type { SessionPolicy } from '../listener.ts'
 import { EndpointAddresses } from './endpoint-addresses.ts'
-import { BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
+import { ADOPTED_WORD, BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
 import { TcpDoors } from './tcp-doors.ts'
+import { TcpMover } from './tcp-mover.ts'
 import { TcpSessions } from './tcp-sessions.ts'
 import { TcpTable } from './tcp-table.ts'
 import { TimerWheel } from './timer-wheel.ts'
@@ -46,6 +47,7 @@ export class Loop {
   readonly #control: Int32Array<SharedArrayBuffer>
   readonly #tcp: TcpSessions
   readonly #tcpDoors: TcpDoors
+  readonly #tcpMover: TcpMover
   readonly #tcpWheel: TimerWheel
   readonly #udp: UdpSessions
   readonly #udpDoors: UdpDoors
@@ -55,6 +57,8 @@ export class Loop {
   /** Who waits for the last session to end. */
   #emptyTickets: number[] = []
   #nextId: number
+  /** Sessions that are in the count shared with main. */
+  #known = 0
 
   /** `createPolicy` builds the policy around the loop's clock. */
   constructor(start: WorkerStart, port: MessagePort, libc: Libc, createPolicy: (clock: Clock) => SessionPolicy) {
@@ -81,6 +85,7 @@ export class Loop {
     this.#tcpWheel = new TimerWheel(tcpTable.capacity, clock.now(), (session) => this.#tcp.due(session))
     this.#tcp = new TcpSessions(context, tcpTable, this.#tcpWheel, this.#addresses, counted)
     this.#tcpDoors = new TcpDoors(context, this.#tcp, left)
+    this.#tcpMover = new TcpMover(context, this.#tcp, this.#tcpWheel, this.#addresses, () => this.#adopted())
     const udpTable = new UdpTable(estate.udp)
     this.#udpWheel = new TimerWheel(udpTable.capacity, clock.now(), (session) => this.#udp.due(session))
     this.#udpDoors = new UdpDoors(context)
@@ -158,10 +163,17 @@ export class Loop {
   /** A session began or ended. */
   #counted(): void {
     const sessions = this.#tcp.table.size + this.#udp.table.size
-    Atomics.store(this.#control, SESSIONS_WORD, sessions)
+    Atomics.add(this.#control, SESSIONS_WORD, sessions - this.#known)
+    this.#known = sessions
     this.#tcpDoors.roomMade()
     if (sessions > 0 || this.#emptyTickets.length === 0) return
     for (const ticket of this.#emptyTickets.splice(0)) this.#tell({ ticket, count: 0 })
+  }
+
+  /** A session that main sent, and has counted, is this worker's. */
+  #adopted(): void {
+    this.#known++
+    Atomics.add(this.#control, ADOPTED_WORD, 1)
   }
 
   #descriptorsLeft(): number {
@@ -199,6 +211,19 @@ export class Loop {
       case 'drain':
         this.#tcpDoors.drain()
         this.#udpDoors.drain()
+        break
+      case 'give': {
+        const given = this.#tcpMover.give(request.filter, request.from, request.most)
+        this.#tell({ ticket: request.ticket, count: given.sessions.length, given })
+        return
+      }
+      case 'forget':
+        this.#tcpMover.forget(request.places)
+        this.#known -= request.places.length
+        this.#counted()
+        break
+      case 'adopt':
+        this.#tcpMover.adopt(request.sessions)
         break
       case 'empty':
         this.#emptyTickets.push(request.ticket)

@@ -4,6 +4,7 @@ import type { SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import type { SessionFilter } from '../listener.ts'
 import type { Estate } from './estate.ts'
+import type { GivenSessions, SessionSnapshot } from './session-snapshot.ts'
 
 /** What main asks of a worker. Every request is answered by its ticket. */
 export type WorkerRequest =
@@ -30,6 +31,18 @@ export type WorkerRequest =
   | { readonly do: 'cut'; readonly ticket: number; readonly filter: SessionFilter; readonly end: SessionEnd }
   /** Take what the accept queues hold, then nothing new. */
   | { readonly do: 'drain'; readonly ticket: number }
+  /** Take connected TCP sessions out of the loop, looking at the table from a place on. */
+  | {
+      readonly do: 'give'
+      readonly ticket: number
+      readonly filter: SessionFilter
+      readonly from: number
+      readonly most: number
+    }
+  /** Main has taken over what stood in these places. */
+  | { readonly do: 'forget'; readonly ticket: number; readonly places: readonly number[] }
+  /** Go on with sessions of another worker. */
+  | { readonly do: 'adopt'; readonly ticket: number; readonly sessions: readonly SessionSnapshot[] }
   /** Answered when the last session has ended. */
   | { readonly do: 'empty'; readonly ticket: number }
 
@@ -37,6 +50,8 @@ export interface WorkerAnswer {
   readonly ticket: number
   /** Sessions that a cut ended. */
   readonly count: number
+  /** Answers a `give`. */
+  readonly given?: GivenSessions
 }
 
 /** What a worker says unasked: an error of ours ended one session. */

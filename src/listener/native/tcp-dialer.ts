@@ -15,6 +15,7 @@ import { ERRNO } from '../../lib/libc/errno.ts'
 import { INT_BYTES } from '../../lib/libc/option-values.ts'
 import type { ClientAddress, Tried } from '../../model/session.ts'
 import { isExhaustion, MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
+import { ClientSource } from './client-source.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import type { HandshakeAcks } from './handshake-acks.ts'
 import type { SessionOwner } from './tcp-endings.ts'
@@ -46,6 +47,7 @@ export class TcpDialer {
   readonly #relay: TcpRelay
   readonly #acks: HandshakeAcks
   readonly #owner: SessionOwner
+  readonly #source: ClientSource
   readonly #client: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
 
   constructor(
@@ -64,6 +66,7 @@ export class TcpDialer {
     this.#relay = relay
     this.#acks = acks
     this.#owner = owner
+    this.#source = new ClientSource(context)
   }
 
   /** Asks for an endpoint for a session, and goes there. */
@@ -81,11 +84,11 @@ export class TcpDialer {
     table.attempts[session] = (table.attempts[session] as number) + 1
     table.leases[session] = decision.lease
     table.attemptMs[session] = decision.connectMs
-    this.#dial(session, decision.lease)
+    this.#dial(session, decision.lease, decision.transparent)
   }
 
   /** Connects to an endpoint. What the client has said already travels with the handshake. */
-  #dial(session: number, lease: number): void {
+  #dial(session: number, lease: number, transparent: boolean): void {
     const table = this.#table
     const { calls, clock, errno } = this.#context
     const endpoint = 2 * session + 1
@@ -96,6 +99,11 @@ export class TcpDialer {
     }
     table.fds[endpoint] = fd + 1
     table.askedMs[session] = clock.now()
+    const unbound = transparent ? this.#source.bind(fd, this.#addresses.family(lease), this.#clientOf(session)) : 0
+    if (unbound !== 0) {
+      this.#failed(session, unbound)
+      return
+    }
     this.#acks.holdBack(fd)
     const connected = calls.connect(fd, this.#addresses.address(lease), this.#addresses.bytes(lease)) === 0
     const error = connected ? 0 : (errno[0] as number)

@@ -161,6 +161,12 @@ export class TcpRelay implements Disposable {
     else this.#copy(from)
   }
 
+  /** Takes out what stands in a direction's pipe, which is given back.
+   *  @throws ProxyError E_ENGINE when it cannot be read. */
+  drainPipe(from: number): Uint8Array | undefined {
+    return this.#splicer.drain(from)
+  }
+
   /** Gives back what a session borrowed. */
   release(session: number): void {
     this.#splicer.stop(2 * session)

@@ -19,6 +19,7 @@ import type { SessionFilter } from '../listener.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import { HandshakeAcks } from './handshake-acks.ts'
 import { MutableFacts } from './session-facts.ts'
+import { isMeant } from './session-filter.ts'
 import { TcpDialer } from './tcp-dialer.ts'
 import type { SessionOwner } from './tcp-endings.ts'
 import { TcpRelay } from './tcp-relay.ts'
@@ -190,9 +191,7 @@ export class TcpSessions implements SessionOwner, Disposable {
     const { table } = this
     let count = 0
     for (let session = 0; session < table.end; session++) {
-      if (!table.alive(session)) continue
-      if (filter.listeners && !filter.listeners.includes(table.listeners[session] as number)) continue
-      if (filter.leases && !filter.leases.includes(table.leases[session] as number)) continue
+      if (!table.alive(session) || !isMeant(table, session, filter)) continue
       this.stop(session, end)
       count++
     }

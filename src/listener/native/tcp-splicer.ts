@@ -1,9 +1,10 @@
+import { ProxyError } from '../../lib/errors.ts'
 import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from '../../lib/libc/constants.ts'
-import { ERRNO } from '../../lib/libc/errno.ts'
+import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
 import { MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
 import { PipePool } from './pipe-pool.ts'
 import { ABORTED, HUNG_UP, READABLE, type TcpTable, UNWRITABLE, URGENT, WRITABLE } from './tcp-table.ts'
-import type { WorkerContext } from './worker-context.ts'
+import { COPY_BYTES, type WorkerContext } from './worker-context.ts'
 
 /** A spliced direction that moved less than this in a turn had a quiet turn; after so many it is copied again. */
 const QUIET_BYTES = 65_536
@@ -57,6 +58,29 @@ export class TcpSplicer implements Disposable {
     if (pipe < 0) return
     this.#pipes.giveBack(pipe)
     pipes[from] = -1
+  }
+
+  /** Takes out what stands in the direction's pipe, if it has one, and gives the pipe back.
+   *  @throws ProxyError E_ENGINE when it cannot be read. */
+  drain(from: number): Uint8Array | undefined {
+    const { calls, arena, errno, copyOffset, copyAddress } = this.#context
+    const pipes = this.#pipes
+    const pipe = this.#table.pipes[from] as number
+    const held = pipe < 0 ? 0 : pipes.held(pipe)
+    const bytes = new Uint8Array(held)
+    for (let done = 0, interrupted = 0; done < held; ) {
+      const read = calls.read(pipes.readEnd(pipe), copyAddress, COPY_BYTES)
+      if (read <= 0) {
+        const error = read < 0 ? (errno[0] as number) : 0
+        if (error === ERRNO.EINTR && ++interrupted <= MOST_INTERRUPTIONS) continue
+        throw new ProxyError('E_ENGINE', 'system', `read a pipe: ${errnoName(error)}`)
+      }
+      bytes.set(arena.u8.subarray(copyOffset, copyOffset + read), done)
+      pipes.moved(pipe, -read)
+      done += read
+    }
+    this.stop(from)
+    return held > 0 ? bytes : undefined
   }
 
   /** Moves up to `share` bytes of a direction that has a pipe. A direction that often runs dry loses it. */

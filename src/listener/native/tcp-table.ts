@@ -73,6 +73,13 @@ export function createTcpColumns(capacity: number): TcpColumns {
   }
 }
 
+/** Takes a session out of columns whose worker will not look at it any more: what it holds is somebody else's. */
+export function vacate(columns: TcpColumns, session: number): void {
+  columns.ids[session] = 0
+  columns.fds[2 * session] = 0
+  columns.fds[2 * session + 1] = 0
+}
+
 /** Reads what stands in the columns of an ended session. */
 export function readTcpFacts(columns: TcpColumns, session: number, into: MutableFacts): void {
   into.id = columns.ids[session] as number
@@ -109,6 +116,8 @@ export class TcpTable {
   readonly idleMs: Float64Array
   readonly halfCloseMs: Float64Array
   readonly keepAlive: Uint8Array
+  /** Not 0: given away. It only stands in the columns until it has arrived elsewhere. */
+  readonly #departed: Uint8Array
   readonly #tried = new Map<number, Tried[]>()
   // By direction.
   readonly fds: Int32Array<SharedArrayBuffer>
@@ -142,6 +151,7 @@ export class TcpTable {
     this.idleMs = new Float64Array(capacity)
     this.halfCloseMs = new Float64Array(capacity)
     this.keepAlive = new Uint8Array(capacity)
+    this.#departed = new Uint8Array(capacity)
     this.fds = columns.fds
     this.bytes = columns.bytes
     this.generations = new Int32Array(2 * capacity)
@@ -151,12 +161,12 @@ export class TcpTable {
     this.#free = new Int32Array(capacity)
   }
 
-  /** Sessions that live. */
+  /** Sessions that live here, or did and have not arrived elsewhere yet. */
   get size(): number {
     return this.#used - this.#freeCount
   }
 
-  /** A session in its first state, or -1 when the table is full. */
+  /** A session in its first state, or -1 when the table is full. With 0 for its number it does not count as one yet. */
   open(clientFd: number, listener: number, id: number, nowMs: number): number {
     let session: number
     if (this.#freeCount > 0) session = this.#free[--this.#freeCount] as number
@@ -217,9 +227,25 @@ export class TcpTable {
     this.#free[this.#freeCount++] = session
   }
 
-  /** Whether the session exists. */
+  /** Leaves a session to somebody else: nothing that happens finds it any more. Its place is taken until it is released. */
+  depart(session: number): void {
+    const client = 2 * session
+    this.flags[client] = GONE
+    this.flags[client + 1] = GONE
+    this.generations[client] = ((this.generations[client] as number) + 1) | 0
+    this.generations[client + 1] = ((this.generations[client + 1] as number) + 1) | 0
+    this.#departed[session] = 1
+  }
+
+  /** Frees the place of a session that has arrived elsewhere. */
+  releaseDeparted(session: number): void {
+    this.#departed[session] = 0
+    this.release(session)
+  }
+
+  /** Whether the session exists, and here. */
   alive(session: number): boolean {
-    return this.ids[session] !== 0
+    return this.ids[session] !== 0 && this.#departed[session] === 0
   }
 
   /** Sessions to walk through; some of them may not be alive. */

@@ -4,8 +4,10 @@ import { INT_BYTES } from '../../lib/libc/option-values.ts'
 import type { ClientAddress, SessionEnd, Tried } from '../../model/session.ts'
 import type { SessionFilter, SessionTimeouts } from '../listener.ts'
 import { isExhaustion } from './call-errors.ts'
+import { ClientSource } from './client-source.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import { MutableFacts } from './session-facts.ts'
+import { isMeant } from './session-filter.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { UdpDoor, UdpDoors } from './udp-doors.ts'
 import { readUdpFacts, type UdpTable } from './udp-table.ts'
@@ -28,6 +30,7 @@ export class UdpSessions {
   readonly #onCount: () => void
   readonly #client: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
   readonly #facts = new MutableFacts()
+  readonly #source: ClientSource
 
   /** `descriptorsLeft` tells how many sessions may still take; `onCount` is told of every session that began or ended. */
   constructor(
@@ -46,6 +49,7 @@ export class UdpSessions {
     this.#doors = doors
     this.#descriptorsLeft = descriptorsLeft
     this.#onCount = onCount
+    this.#source = new ClientSource(context)
   }
 
   /** Whether one more may begin without another's end. */
@@ -108,9 +112,7 @@ export class UdpSessions {
     const { table } = this
     let count = 0
     for (let session = 0; session < table.end; session++) {
-      if (!table.alive(session)) continue
-      if (filter.listeners && !filter.listeners.includes(table.listeners[session] as number)) continue
-      if (filter.leases && !filter.leases.includes(table.leases[session] as number)) continue
+      if (!table.alive(session) || !isMeant(table, session, filter)) continue
       this.stop(session, end)
       count++
     }
@@ -169,7 +171,7 @@ export class UdpSessions {
       this.stop(session, decision.end)
       return NONE
     }
-    const { lease } = decision
+    const { lease, transparent } = decision
     table.attempts[session] = (table.attempts[session] as number) + 1
     table.leases[session] = lease
     const fd = calls.socket(this.#addresses.family(lease), SOCKET_TYPE, 0)
@@ -178,6 +180,8 @@ export class UdpSessions {
     if (this.timeouts(session).udpResponses === undefined) {
       calls.setsockopt(fd, SOL_UDP, UDP_GRO, this.#context.values.one, INT_BYTES)
     }
+    const unbound = transparent ? this.#source.bind(fd, this.#addresses.family(lease), this.#clientOf(session)) : 0
+    if (unbound !== 0) return unbound
     if (calls.connect(fd, this.#addresses.address(lease), this.#addresses.bytes(lease)) < 0) return errno[0] as number
     const token = (KIND_UDP << KIND_SHIFT) | session
     if (!this.#context.watch(fd, EPOLLIN, token, table.generations[session] as number)) return ERRNO.ENOMEM

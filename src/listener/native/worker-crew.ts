@@ -1,4 +1,5 @@
 import { messageOf } from '../../lib/errors.ts'
+import type { SessionEnd } from '../../model/session.ts'
 import { clearActive } from '../../model/shared-layout.ts'
 import type { SessionPolicy } from '../listener.ts'
 import { SESSIONS_WORD } from './estate.ts'
@@ -78,16 +79,17 @@ export class WorkerCrew {
     this.#lives[row] = life + 1
     this.#startedMs[row] = settings.clock.now()
     return new WorkerHandle(settings, row, life, (worker, died) => {
-      this.#settle(worker)
+      this.#settle(worker, died === undefined ? 'killed' : 'internal')
       if (died !== undefined) this.#died(row, died)
     })
   }
 
   /** Counts the sessions that a worker could not count itself. */
-  #settle({ row, estate }: WorkerHandle): void {
+  #settle({ row, estate, arriving }: WorkerHandle, end: SessionEnd): void {
     const { settings, policyFor } = this.#options
     const listeners = listenersLeft(estate)
-    if (listeners.size > 0) countLeft(estate, policyFor(row, listeners), settings.clock.now())
+    for (const { listener } of arriving) listeners.add(listener)
+    if (listeners.size > 0) countLeft(estate, arriving, policyFor(row, listeners), end, settings.clock.now())
     estate.control[SESSIONS_WORD] = 0
     clearActive(settings.shared, row)
   }

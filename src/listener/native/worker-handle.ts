@@ -5,9 +5,11 @@ import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../lib/libc/constants.ts'
 import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
-import { BUDGET_WORD, createEstate, type Estate, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
+import { ADOPTED_WORD, BUDGET_WORD, createEstate, type Estate, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
-import { clearEstate } from './undertaker.ts'
+import { MOST_MOVED_AT_ONCE, type SessionSnapshot } from './session-snapshot.ts'
+import { vacate } from './tcp-table.ts'
+import { clearEstate, closeSessions, notTaken } from './undertaker.ts'
 
 /** Pipes a worker may hold for splicing; fewer where there are few descriptors. */
 const MOST_PIPES = 64
@@ -53,6 +55,9 @@ export class WorkerHandle {
   readonly #port: MessagePort
   readonly #wakeFd: number
   readonly #pipes: number
+  /** Sessions that its part of the descriptors is for. */
+  readonly #most: number
+  #arriving: readonly SessionSnapshot[] = []
   readonly #waiting = new Map<number, (answer: WorkerAnswer) => void>()
   #nextTicket = 1
   #over = false
@@ -68,7 +73,9 @@ export class WorkerHandle {
     if (this.#wakeFd < 0) throw new ProxyError('E_ENGINE', 'system', `eventfd: ${errnoName(libc.errno[0] as number)}`)
     this.#pipes = Math.min(MOST_PIPES, Math.floor(descriptors / PIPE_SHARE / 2))
     const half = Math.min(MOST_SESSIONS, Math.max(1, Math.floor((descriptors - 2 * this.#pipes) / 2)))
-    this.estate = createEstate({ tcpSessions: half, udpSessions: half, pipes: this.#pipes })
+    // Clients are accepted meanwhile: whether there is room for sessions is asked before they come.
+    this.estate = createEstate({ tcpSessions: half + MOST_MOVED_AT_ONCE, udpSessions: half, pipes: this.#pipes })
+    this.#most = half
     Atomics.store(this.estate.control, BUDGET_WORD, descriptors - 2 * this.#pipes)
 
     const { port1, port2 } = new MessageChannel()
@@ -92,9 +99,42 @@ export class WorkerHandle {
     })
   }
 
-  /** Sessions that run now. */
+  /** Sessions that run now, those on their way to it among them. */
   get sessions(): number {
     return this.#over ? 0 : Atomics.load(this.estate.control, SESSIONS_WORD)
+  }
+
+  /** Whether the thread has ended. */
+  get over(): boolean {
+    return this.#over
+  }
+
+  /** How many sessions of other workers it may be given. */
+  get room(): number {
+    const most = Math.min(this.#most, Math.floor(Atomics.load(this.estate.control, BUDGET_WORD) / 2))
+    return this.#over ? 0 : Math.max(0, most - this.sessions)
+  }
+
+  /** Sessions that were sent to it and that it has not taken over; when it is over, those that it never did. */
+  get arriving(): readonly SessionSnapshot[] {
+    return this.#arriving
+  }
+
+  /** Takes over what the worker took out of its loop, so that it is not closed when the worker dies. */
+  vacate(places: readonly number[]): void {
+    for (const place of places) vacate(this.estate.tcp, place)
+    Atomics.sub(this.estate.control, SESSIONS_WORD, places.length)
+    void this.ask({ do: 'forget', places })
+  }
+
+  /** Gives it sessions, which are its own from now on: they end with it, even if it never gets to see them. One call at a
+   *  time; the worker must not be over. Resolves when it has them, or is over. */
+  async adopt(sessions: readonly SessionSnapshot[]): Promise<void> {
+    Atomics.store(this.estate.control, ADOPTED_WORD, 0)
+    Atomics.add(this.estate.control, SESSIONS_WORD, sessions.length)
+    this.#arriving = sessions
+    await this.ask({ do: 'adopt', sessions })
+    if (!this.#over) this.#arriving = []
   }
 
   /** Asks the worker for something. Resolves with its answer, or at once with nothing if it is dead or dies. */
@@ -148,7 +188,10 @@ export class WorkerHandle {
   #bury(): void {
     this.#over = true
     const { calls } = this.#settings.libc
-    clearEstate(this.estate, calls, this.#settings.reset)
+    const { reset } = this.#settings
+    this.#arriving = notTaken(this.estate, this.#arriving)
+    closeSessions(this.#arriving, calls, reset)
+    clearEstate(this.estate, calls, reset)
     calls.close(this.#wakeFd)
     this.#port.close()
     for (const [ticket, resolve] of this.#waiting) resolve({ ticket, count: 0 })

@@ -35,7 +35,7 @@ export function itemOf(object: unknown, form: ApiKind): ApiItem | undefined {
   const metadata = metadataOf(object)
   if (key === undefined || !metadata) return undefined
   const { kind, apiVersion } = form
-  const rest = kind === 'Node' ? pick(object as Mapping, ['spec']) : (object as Mapping)
+  const rest = kind === 'Node' ? leanNode(object as Mapping) : (object as Mapping)
   const text = JSON.stringify({ ...rest, kind, apiVersion, metadata: leanMetadata(metadata, kind) })
   return { key, service: serviceOf(metadata, kind), digest: hash('sha256', text, 'base64'), text }
 }
@@ -67,6 +67,11 @@ function leanMetadata(metadata: Mapping, kind: string): Mapping {
   if (!isMapping(lean['annotations'])) return lean
   const annotations = Object.entries(lean['annotations']).filter(([key]) => !UNREAD_ANNOTATIONS.includes(key))
   return { ...lean, annotations: Object.fromEntries(annotations) }
+}
+
+/** A kubelet writes its Node every few minutes; what is read of it hardly ever changes. */
+function leanNode({ spec, status }: Mapping): Mapping {
+  return { spec, ...(isMapping(status) ? { status: pick(status, ['addresses']) } : {}) }
 }
 
 function pick(object: Mapping, keys: readonly string[]): Mapping {

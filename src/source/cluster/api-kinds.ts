@@ -25,10 +25,13 @@ export interface ClusterScope {
   /** Of Services, as Kubernetes writes them; empty: all. */
   readonly labelSelector: string
   readonly nodeName: string
+  /** Follow Services that name this proxy instead of those that name none. */
+  readonly proxyName?: string | undefined
 }
 
-/** What kube-proxy leaves to others, too; an empty label selects as well, so these ask for its absence. */
-const OURS = '!service.kubernetes.io/headless,!service.kubernetes.io/service-proxy-name'
+/** What kube-proxy does not ask for, either. */
+const NOT_HEADLESS = '!service.kubernetes.io/headless'
+const PROXY_NAME = 'service.kubernetes.io/service-proxy-name'
 
 const SERVICE: ApiKind = { kind: 'Service', apiVersion: 'v1', resource: 'services', namespaced: true }
 const SLICE: ApiKind = {
@@ -43,13 +46,20 @@ const NODE: ApiKind = { kind: 'Node', apiVersion: 'v1', resource: 'nodes', names
 
 /** Services, their endpoints, and the Node this process runs on. Where there are slices nobody needs Endpoints: the
  *  cluster mirrors those that people write. */
-export function watchedKinds({ labelSelector, nodeName }: ClusterScope): readonly WatchedKind[] {
-  const services = [OURS, labelSelector].filter((part) => part !== '').join(',')
+export function watchedKinds({ labelSelector, nodeName, proxyName }: ClusterScope): readonly WatchedKind[] {
+  const noProxy = `!${PROXY_NAME}`
+  const services = [NOT_HEADLESS, proxyName === undefined ? noProxy : `${PROXY_NAME}=${proxyName}`, labelSelector]
+  // Endpoints of a Service with a name may carry it or not.
+  const endpoints = [NOT_HEADLESS, proxyName === undefined ? noProxy : '']
   return [
-    { name: 'services', forms: [SERVICE], selectors: { labelSelector: services }, required: true },
-    { name: 'endpoints', forms: [SLICE, OLD_SLICE, ENDPOINTS], selectors: { labelSelector: OURS }, required: true },
+    { name: 'services', forms: [SERVICE], selectors: { labelSelector: joined(services) }, required: true },
+    { name: 'endpoints', forms: [SLICE, OLD_SLICE, ENDPOINTS], selectors: { labelSelector: joined(endpoints) }, required: true },
     { name: 'node', forms: [NODE], selectors: { fieldSelector: `metadata.name=${nodeName}` }, required: false },
   ]
+}
+
+function joined(parts: readonly string[]): string {
+  return parts.filter((part) => part !== '').join(',')
 }
 
 /** The path of all its objects, or of those in one namespace. */
