@@ -25,7 +25,15 @@ export type { ProxyAddress } from './runtime/proxy.ts'
 export type OptionInput = string | number | boolean | readonly (string | number)[]
 
 /** Options of `portald run` alone. */
-type NotForLibrary = 'config' | 'file' | 'kubeconfig' | 'inCluster' | 'namespace' | 'labelSelector' | 'onlyWithoutIpvs'
+type NotForLibrary =
+  | 'config'
+  | 'file'
+  | 'kubeconfig'
+  | 'inCluster'
+  | 'namespace'
+  | 'labelSelector'
+  | 'clusterCopy'
+  | 'onlyWithoutIpvs'
 
 /** What to serve, and any option of `docs/configuration.md` by its key. Nothing is read from the environment, and
  *  metrics and health checks are answered only where an address for them is given. */

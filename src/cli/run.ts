@@ -60,6 +60,6 @@ async function openCluster(access: ClusterAccess, config: Configuration): Promis
   const { openClusterSource } = await import('../source/cluster/cluster-source.ts')
   const { namespace, labelSelector = '', serviceProxyName: proxyName } = config
   const scope = { namespace, labelSelector, nodeName: nodeNameOf(config), proxyName }
-  const settings = { access, scope, userAgent: `portald/${readPackageVersion()}` }
+  const settings = { access, scope, userAgent: `portald/${readPackageVersion()}`, copy: config.clusterCopy }
   return openClusterSource(settings, { clock: systemClock, random: systemRandom })
 }

@@ -90,6 +90,13 @@ export const CONFIG_OPTIONS = {
     commands: ['run'],
     help: 'Only Services of the cluster with these labels, as kubectl takes them: app=web,tier!=test',
   },
+  clusterCopy: {
+    kind: 'text',
+    argument: 'FILE',
+    default: '',
+    commands: ['run'],
+    help: 'Where to keep a copy of what the cluster said, to start with while its API is away',
+  },
   config: {
     kind: 'text',
     argument: 'FILE',

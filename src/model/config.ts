@@ -35,6 +35,8 @@ export interface Configuration {
   readonly namespace: string | undefined
   /** Of the cluster's Services; undefined: all. */
   readonly labelSelector: string | undefined
+  /** A path; undefined: no copy. */
+  readonly clusterCopy: string | undefined
   readonly engine: OptionValue<'engine'>
   /** Undefined: as many as suit the machine. */
   readonly workers: number | undefined
@@ -126,6 +128,7 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     inCluster: required('inCluster'),
     namespace: read('namespace').at(-1),
     labelSelector: read('labelSelector').at(-1),
+    clusterCopy: read('clusterCopy').at(-1),
     engine: required('engine'),
     workers: read('workers').at(-1),
     hostnameOverride: read('hostnameOverride').at(-1),

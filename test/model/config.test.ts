@@ -46,6 +46,7 @@ describe('configuration', () => {
         inCluster: false,
         namespace: undefined,
         labelSelector: undefined,
+        clusterCopy: undefined,
         engine: 'auto',
         workers: undefined,
         hostnameOverride: undefined,

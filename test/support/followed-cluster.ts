@@ -35,15 +35,26 @@ export interface FollowedCluster extends AsyncDisposable {
 export interface FollowOptions extends Partial<ClusterScope> {
   readonly clock?: Clock
   readonly random?: Random
+  readonly copy?: string
+  /** Where to write the kubeconfig; a folder of its own when left out. */
+  readonly kubeconfigPath?: string
 }
 
 /** Follows the cluster of a kubeconfig. With a clock that stands still, `holds` and `troubled` move it. */
 export function followCluster(
   text: string,
-  { clock = systemClock, random = hasty, namespace, labelSelector = '', nodeName = 'node-1' }: FollowOptions = {},
+  {
+    clock = systemClock,
+    random = hasty,
+    namespace,
+    labelSelector = '',
+    nodeName = 'node-1',
+    copy,
+    kubeconfigPath,
+  }: FollowOptions = {},
 ): FollowedCluster {
   const folder = makeTemporaryFolder()
-  const kubeconfig = join(folder.path, 'kubeconfig')
+  const kubeconfig = kubeconfigPath ?? join(folder.path, 'kubeconfig')
   writeFileSync(kubeconfig, text)
   const memory = createClusterMemory()
   const statuses: ClusterStatus[] = []
@@ -54,6 +65,7 @@ export function followCluster(
       access: { kind: 'kubeconfig', path: kubeconfig },
       scope: { namespace, labelSelector, nodeName },
       userAgent: 'portald/test',
+      copy,
     },
     clock,
     random,

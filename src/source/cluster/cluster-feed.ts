@@ -1,10 +1,12 @@
 import type { Clock, Timer } from '../../lib/clock.ts'
 import type { Random } from '../../lib/random.ts'
+import type { Problem } from '../../model/problem.ts'
 import { createApiClient } from './api-client.ts'
 import type { ApiItem } from './api-item.ts'
 import { watchedKinds } from './api-kinds.ts'
 import type { ClusterMessage, ClusterObject, ClusterSettings, ClusterStatus } from './cluster-messages.ts'
-import { troublesOf } from './cluster-problem.ts'
+import { clusterProblem, troublesOf } from './cluster-problem.ts'
+import { createCopyKeeper } from './copy-keeper.ts'
 import { createCredentialSource } from './credentials.ts'
 import { reflect } from './reflect.ts'
 import { Reflector } from './reflector.ts'
@@ -28,6 +30,8 @@ const COALESCE_MS = 10
 /** How much one part holds at most; a single object may be larger. */
 const PART_CHARS = 128 * 1024
 const PART_OBJECTS = 200
+/** How long the server may take to be read before a copy is served. */
+const RESTORE_MS = 3_000
 /** How often the other side is told that the server is there. */
 const HEARD_MS = 1_000
 
@@ -36,6 +40,16 @@ export function openClusterFeed({ settings, clock, random, send }: ClusterFeedOp
   const { scope, access, userAgent } = settings
   const client = createApiClient(createCredentialSource(access), clock, userAgent)
   const reflectors = watchedKinds(scope).map((kind) => new Reflector(kind, random))
+  const keeper =
+    settings.copy === undefined
+      ? undefined
+      : createCopyKeeper({
+          path: settings.copy,
+          identity: JSON.stringify([access, scope]),
+          clock,
+          items: () => reflectors.flatMap(({ items }) => [...items.values()].filter(({ key }) => sent.has(key))),
+          onChange: () => changed(),
+        })
   const stop = new AbortController()
   /** What the other side has, by key. */
   const sent = new Map<string, string>()
@@ -45,10 +59,18 @@ export function openClusterFeed({ settings, clock, random, send }: ClusterFeedOp
   let timer: Timer | undefined
   let heardMs = Number.NEGATIVE_INFINITY
 
+  /** Whether what is said is what the server says, and not a copy. */
+  let live = false
+  let restoring: Timer | undefined
+  let stale: Problem | undefined
+
   const onHeard = (): void => {
     if (clock.now() - heardMs < HEARD_MS) return
     heardMs = clock.now()
+    // What is known holds as long as the server is heard; a copy only once all was read.
+    if (!live) return
     send({ kind: 'heard', atMs: clock.wall() })
+    keeper?.heard(clock.wall())
   }
 
   const changed = (): void => {
@@ -60,14 +82,43 @@ export function openClusterFeed({ settings, clock, random, send }: ClusterFeedOp
 
   /** Begins an update of everything that the other side does not have, if there is anything. */
   function begin(): void {
-    const problems = reflectors.flatMap((reflector) => troublesOf(reflector, status.synced))
-    const synced = status.synced || reflectors.every(isSettled)
     for (const reflector of reflectors) for (const key of reflector.takeDirty()) waiting.add(key)
-    const next = { synced, problems }
+    if (!live && reflectors.every(isSettled)) goLive()
+    const said = reflectors.flatMap((reflector) => troublesOf(reflector, status.synced))
+    const problems = [stale, ...said, keeper?.problem()].filter((problem) => problem !== undefined)
+    const next = { synced: status.synced || live, problems }
     const same = JSON.stringify(next) === JSON.stringify(status)
-    if (same && (waiting.size === 0 || !synced)) return
+    if (same && (waiting.size === 0 || !live)) return
     status = next
-    toSend = synced ? collect() : { changed: [], removed: [], at: 0 }
+    toSend = live ? collect() : { changed: [], removed: [], at: 0 }
+    if (toSend.changed.length + toSend.removed.length > 0) keeper?.changed()
+    sendPart()
+  }
+
+  /** Everything was read: from now on that counts, and of a copy nothing that is not there any more. */
+  function goLive(): void {
+    live = true
+    stale = undefined
+    restoring?.[Symbol.dispose]()
+    for (const key of sent.keys()) waiting.add(key)
+    heardMs = Number.NEGATIVE_INFINITY
+    onHeard()
+  }
+
+  /** Says what the copy says, if nothing better is known yet. */
+  async function restore(): Promise<void> {
+    const copy = await keeper?.read()
+    if (!copy || live || stop.signal.aborted) return
+    if (toSend) {
+      restoring = clock.after(COALESCE_MS, () => void restore())
+      return
+    }
+    const known = new Date(copy.knownAtMs).toISOString()
+    stale = clusterProblem('warning', 'cluster-copy', `what was known at ${known} is served until the server can be read`)
+    status = { synced: true, problems: [stale, ...status.problems] }
+    send({ kind: 'heard', atMs: copy.knownAtMs })
+    for (const { key, digest } of copy.items) sent.set(key, digest)
+    toSend = { changed: [...copy.items], removed: [], at: 0 }
     sendPart()
   }
 
@@ -106,6 +157,7 @@ export function openClusterFeed({ settings, clock, random, send }: ClusterFeedOp
     send({ kind: 'part', changed: part, removed: last ? toSend.removed : [], end: last ? status : undefined })
   }
 
+  if (keeper) restoring = clock.after(RESTORE_MS, () => void restore())
   const following = reflectors.map((reflector) =>
     reflect({ reflector, client, namespace: scope.namespace, clock, onChange: changed, onHeard }, stop.signal),
   )
@@ -119,6 +171,8 @@ export function openClusterFeed({ settings, clock, random, send }: ClusterFeedOp
     async [Symbol.asyncDispose]() {
       stop.abort()
       timer?.[Symbol.dispose]()
+      restoring?.[Symbol.dispose]()
+      keeper?.[Symbol.dispose]()
       await Promise.all(following)
     },
   }

@@ -7,6 +7,8 @@ export interface ClusterSettings {
   readonly access: ClusterAccess
   readonly scope: ClusterScope
   readonly userAgent: string
+  /** Where to keep a copy of what is known, for a start while the server is away; undefined: nowhere. */
+  readonly copy?: string | undefined
 }
 
 /** One object, new or changed. */
