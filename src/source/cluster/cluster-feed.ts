@@ -28,8 +28,8 @@ export interface ClusterFeed extends AsyncDisposable {
 /** Changes so close together become one update. */
 const COALESCE_MS = 10
 /** How much one part holds at most; a single object may be larger. */
-const PART_CHARS = 128 * 1024
-const PART_OBJECTS = 200
+const PART_CHARS = 64 * 1024
+const PART_OBJECTS = 100
 /** How long the server may take to be read before a copy is served. */
 const RESTORE_MS = 3_000
 /** How often the other side is told that the server is there. */
