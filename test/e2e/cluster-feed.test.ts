@@ -351,6 +351,20 @@ describe('a cluster', () => {
     await cluster.troubled()
   })
 
+  it('is read again when somebody asks, whatever it is doing', async () => {
+    await using api = await open()
+    api.put(web)
+    await using cluster = followCluster(api.kubeconfig())
+    await cluster.holds(...WEB)
+    await eventually(() => expect(api.watching).toBe(3))
+    // A backup that has got past where it was: no version tells.
+    api.restore([aService('other')], api.version + 50)
+    expect(cluster.names()).toEqual(WEB)
+    cluster.refresh()
+    await cluster.holds('Service default/other')
+    expect([...cluster.losses].sort()).toEqual(WEB)
+  })
+
   it('is asked for one namespace only, and for Services with some labels', async () => {
     await using api = await open()
     api.put(web)
@@ -373,5 +387,54 @@ describe('a cluster', () => {
     expect(message).toContain('its current-context names no cluster')
     writeFileSync(cluster.kubeconfig, api.kubeconfig())
     await cluster.holds(...WEB)
+  })
+})
+
+describe('whatever happens to a cluster', () => {
+  it.each([1, 2, 3, 4, 5, 6, 7, 8])('what is known is what is there in the end (%i)', async (seed) => {
+    const random = seededRandom(seed)
+    await using api = await open({ watchLists: seed % 2 === 0, gzip: seed % 3 === 0 })
+    api.version = 5_000_000
+    const there = new Map<string, Json>()
+    const change = (silently: boolean): void => {
+      const object = aService(`s${random.below(40)}`, { externalIPs: [`10.3.0.${random.below(250)}`] })
+      const { name } = object['metadata'] as { name: string }
+      if (there.has(name) && random.below(3) === 0) {
+        there.delete(name)
+        api.remove(object, { silently })
+      } else {
+        there.set(name, object)
+        api.put([object], { silently })
+      }
+    }
+    const refusals = [410, 429, 500, 503, 401, 504]
+    const happenings = [
+      () => change(false),
+      () => change(false),
+      () => change(true),
+      () => api.cut(),
+      () => api.compact(),
+      () => api.bookmark(),
+      () => api.say(SERVICES, '{"type":"ADDED","obj'),
+      () => api.say(SERVICES, '{"type":"ERROR","object":{"kind":"Status","code":410,"message":"too old"}}\n'),
+      () => api.next(SERVICES, 'any', (_request, response) => void response.destroy()),
+      () => api.next(SERVICES, 'any', (_request, response) => refuse(response, refusals[random.below(6)] as number, 'no')),
+      () => api.next(SERVICES, 'any', (_request, response) => void response.writeHead(200).end('{"kind":"ServiceList",')),
+      // So far back that it does not get where it was before.
+      () => api.restore([...there.values()], api.version - 10_000),
+    ]
+    await using cluster = followCluster(api.kubeconfig(), { random: { below: (n) => Math.min(n - 1, random.below(8)) } })
+    for (let n = 0; n < 150; n++) {
+      happenings[random.below(happenings.length)]?.()
+      if (random.below(3) === 0) await new Promise((resolve) => setTimeout(resolve, random.below(6)))
+    }
+    // What watches were not told of is found when they come back.
+    api.cut()
+    await eventually(() => {
+      expect(cluster.names()).toEqual([...there.keys()].map((name) => `Service default/${name}`).sort())
+      for (const [name, object] of there)
+        expect(cluster.object(`Service default/${name}`)).toMatchObject({ spec: object['spec'] as Json })
+    })
+    expect(api.hits.length).toBeLessThan(2_000)
   })
 })

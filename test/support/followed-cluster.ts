@@ -26,6 +26,8 @@ export interface FollowedCluster extends AsyncDisposable {
   names(): readonly string[]
   /** The object in force of such a name. */
   object(name: string): Json
+  /** Reads everything again. */
+  refresh(): void
   /** Waits until exactly these objects are in force. */
   holds(...names: string[]): Promise<void>
   /** Waits until problems of exactly these codes are said, and returns their messages. */
@@ -99,6 +101,7 @@ export function followCluster(
       if (!found) throw new Error(`no ${name}`)
       return found.value as Json
     },
+    refresh: () => feed.refresh(),
     holds: (...wanted) =>
       eventually(() => {
         move()

@@ -23,6 +23,8 @@ export interface ClusterFeedOptions {
 export interface ClusterFeed extends AsyncDisposable {
   /** The last part was taken in. */
   taken(): void
+  /** Reads everything again now, and asks a server that is away again. */
+  refresh(): void
 }
 
 /** Changes so close together become one update. */
@@ -158,7 +160,7 @@ export function openClusterFeed({ settings, clock, random, send }: ClusterFeedOp
   }
 
   if (keeper) restoring = clock.after(RESTORE_MS, () => void restore())
-  const following = reflectors.map((reflector) =>
+  const followers = reflectors.map((reflector) =>
     reflect({ reflector, client, namespace: scope.namespace, clock, onChange: changed, onHeard }, stop.signal),
   )
   return {
@@ -168,12 +170,15 @@ export function openClusterFeed({ settings, clock, random, send }: ClusterFeedOp
       toSend = undefined
       changed()
     },
+    refresh() {
+      for (const follower of followers) follower.refresh()
+    },
     async [Symbol.asyncDispose]() {
       stop.abort()
       timer?.[Symbol.dispose]()
       restoring?.[Symbol.dispose]()
       keeper?.[Symbol.dispose]()
-      await Promise.all(following)
+      await Promise.all(followers.map(({ done }) => done))
     },
   }
 }

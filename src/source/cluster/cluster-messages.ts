@@ -41,7 +41,7 @@ export type ClusterMessage =
   /** The server was heard of, at this time in milliseconds since 1970. */
   | { readonly kind: 'heard'; readonly atMs: number }
 
-/** What the thread is told. */
+/** What the thread is told: a part was taken in, or everything is to be read again. */
 export interface ClusterRequest {
-  readonly kind: 'taken'
+  readonly kind: 'taken' | 'refresh'
 }

@@ -81,8 +81,7 @@ export function openClusterSource(settings: ClusterSettings, { clock, random }: 
   return {
     name: CLUSTER,
     watch: (signal) => states.watch(signal),
-    // What is watched needs no asking.
-    refresh() {},
+    refresh: () => worker?.postMessage({ kind: 'refresh' } satisfies ClusterRequest),
     heardAtMs: () => heardAtMs,
     async [Symbol.asyncDispose]() {
       disposed = true

@@ -14,4 +14,5 @@ const feed = openClusterFeed({
 
 parentPort?.on('message', ({ kind }: ClusterRequest) => {
   if (kind === 'taken') feed.taken()
+  else feed.refresh()
 })

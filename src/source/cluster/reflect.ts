@@ -17,21 +17,30 @@ export interface ReflectOptions {
   readonly onHeard: () => void
 }
 
+/** A kind that is followed. */
+export interface Reflection {
+  /** Leaves what it is doing, and reads everything again. */
+  refresh(): void
+  /** Resolves when nothing is done any more. */
+  readonly done: Promise<void>
+}
+
 /** Does what a reflector says until `signal` aborts. */
-export async function reflect(options: ReflectOptions, signal: AbortSignal): Promise<void> {
+export function reflect(options: ReflectOptions, signal: AbortSignal): Reflection {
   const { reflector, client, clock, onChange, onHeard } = options
+  let interrupt = new AbortController()
   const callOf = ({ form, query, renew }: ApiRequest): ApiCall => ({ path: pathOf(form, options.namespace), query, renew })
 
-  async function list(request: ApiRequest): Promise<void> {
-    const answer = await client.get(callOf(request), signal)
-    if (signal.aborted) return
+  async function list(request: ApiRequest, stop: AbortSignal): Promise<void> {
+    const answer = await client.get(callOf(request), stop)
+    if (stop.aborted) return
     if ('failure' in answer) return reflector.failed(answer.failure, clock.now())
     onHeard()
     reflector.listed(answer.body, clock.now())
   }
 
-  async function watch(request: ApiRequest, longestMs: number): Promise<void> {
-    let stopped = false
+  async function watch(request: ApiRequest, longestMs: number, stop: AbortSignal): Promise<void> {
+    let enough = false
     const listener = {
       opened() {
         onHeard()
@@ -39,28 +48,36 @@ export async function reflect(options: ReflectOptions, signal: AbortSignal): Pro
         onChange()
       },
       line(text: string) {
+        if (stop.aborted) return false
         onHeard()
         const event = parseEvent(text)
         if ('failure' in event) reflector.failed(event.failure, clock.now())
-        stopped = 'failure' in event || !reflector.observed(event.value, clock.now())
+        enough = 'failure' in event || !reflector.observed(event.value, clock.now())
         onChange()
-        return !stopped
+        return !enough
       },
       idleMs: () => reflector.idleMs,
     }
-    const failure = await client.watch(callOf(request), longestMs, listener, signal)
-    if (signal.aborted || stopped) return
+    const failure = await client.watch(callOf(request), longestMs, listener, stop)
+    if (stop.aborted || enough) return
     if (failure) reflector.failed(failure, clock.now())
     else reflector.ended(clock.now())
   }
 
-  while (!signal.aborted) {
-    const command = reflector.next(clock.now())
-    if (command.do === 'wait') await pause(clock, command.delayMs, signal)
-    else if (command.do === 'list') await list(command.request)
-    else await watch(command.request, command.longestMs)
-    onChange()
+  async function follow(): Promise<void> {
+    while (!signal.aborted) {
+      interrupt = new AbortController()
+      const stop = AbortSignal.any([signal, interrupt.signal])
+      const command = reflector.next(clock.now())
+      if (command.do === 'wait') await pause(clock, command.delayMs, stop)
+      else if (command.do === 'list') await list(command.request, stop)
+      else await watch(command.request, command.longestMs, stop)
+      if (interrupt.signal.aborted) reflector.restart()
+      onChange()
+    }
   }
+
+  return { refresh: () => interrupt.abort(), done: follow() }
 }
 
 function parseEvent(text: string): { readonly value: unknown } | { readonly failure: Failure } {

@@ -146,6 +146,16 @@ export class Reflector {
     return { do: 'watch', request: this.#request(query), longestMs: this.#watchLongestMs }
   }
 
+  /** Begins again with a list, at once; what is known stays until that is whole. */
+  restart(): void {
+    this.#phase = 'list'
+    this.#form = 0
+    this.#delayMs = 0
+    this.#pending = undefined
+    this.#continue = ''
+    this.#initial = false
+  }
+
   /** A list, or a page of one, has come. */
   listed(body: unknown, nowMs: number): void {
     const resourceVersion = resourceVersionOf(body)
