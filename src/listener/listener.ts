@@ -20,6 +20,8 @@ export interface SessionTimeouts {
   readonly halfCloseMs: number
   readonly udpIdleMs: number
   readonly udpResponses: number | undefined
+  /** Only engines with `user-timeout` keep it, for sessions that begin from then on. */
+  readonly userTimeoutMs: number | undefined
 }
 
 /** All policy, no I/O: built from published routes in the thread where the sessions live. Every call is synchronous
@@ -80,6 +82,8 @@ export type Capability =
   | 'free-bind'
   /** Connects to endpoints from the client's own address. */
   | 'transparent-source'
+  /** A side that does not acknowledge for long enough is given up (TCP_USER_TIMEOUT). */
+  | 'user-timeout'
 
 /** Which sessions; every given field must match. Plain data. */
 export interface SessionFilter {

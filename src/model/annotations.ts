@@ -155,10 +155,19 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
       return udpResponses === undefined ? undefined : { udpResponses }
     },
   },
+  {
+    name: 'portald.io/tcp-user-timeout',
+    sets: 'userTimeoutMs',
+    fallback: '',
+    right: `must be ${A_DURATION} 30s`,
+    about:
+      'ends a TCP session when a side has not acknowledged for this long what was sent to it, slow readers included; native engine only',
+    parse: timeout('userTimeoutMs'),
+  },
 ]
 
 const RULES = new Map(ANNOTATIONS.map((rule) => [rule.name, rule]))
-const NOTHING = { weights: {}, backups: [], slowStartMs: undefined, udpResponses: undefined }
+const NOTHING = { weights: {}, backups: [], slowStartMs: undefined, udpResponses: undefined, userTimeoutMs: undefined }
 const DEFAULTS = Object.assign({}, NOTHING, ...ANNOTATIONS.map((rule) => rule.parse(rule.fallback))) as Wishes
 /** What one timeout is repeated to when nobody says how often. */
 const DEFAULT_ATTEMPTS = DEFAULTS.connectMs.length
@@ -210,7 +219,7 @@ function parseWeightOf(text: string): [Ip, number] | undefined {
   return ip === undefined || weight === undefined || more.length > 0 ? undefined : [ip, weight]
 }
 
-function timeout(field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'slowStartMs'): AnnotationRule['parse'] {
+function timeout(field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'userTimeoutMs' | 'slowStartMs'): AnnotationRule['parse'] {
   return (text) => {
     const ms = parseTimeout(text)
     return ms === undefined ? undefined : { [field]: ms }

@@ -48,6 +48,7 @@ export interface PublishedRoute {
   readonly halfCloseMs: number
   readonly udpIdleMs: number
   readonly udpResponses: number | undefined
+  readonly userTimeoutMs: number | undefined
 }
 
 /** What changed since the last revision; applied whole, in one go. */

@@ -35,6 +35,8 @@ export interface ServiceOptions {
   readonly udpIdleMs: number
   /** A UDP session ends after this many replies; undefined: no such end. */
   readonly udpResponses: number | undefined
+  /** How long what was sent to a side of a TCP session may stay unacknowledged; undefined: as the system has it. */
+  readonly userTimeoutMs: number | undefined
   readonly onEndpointRemoved: RemovalPolicy
   /** Whose address endpoints see: this machine's, or the client's own. */
   readonly sourceAddress: 'proxy' | 'transparent'

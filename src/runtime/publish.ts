@@ -81,6 +81,7 @@ export class Publisher {
       halfCloseMs: service.options.halfCloseMs,
       udpIdleMs: service.options.udpIdleMs,
       udpResponses: service.options.udpResponses,
+      userTimeoutMs: service.options.userTimeoutMs,
     }
   }
 

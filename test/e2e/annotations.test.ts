@@ -8,7 +8,7 @@ const SHORT_MS = 400
 const service = (annotations: Json = {}) =>
   aService('web', { clusterIP: '127.70.19.1', ports: [{ port: 8080 }] }, { annotations })
 
-describeOnEngines('an annotation that changes', '127.70.19', (open) => {
+describeOnEngines('an annotation that changes', '127.70.19', (open, engine) => {
   it('idle-timeout holds for new sessions at once', async () => {
     await using world = await open()
     const slices = slicesOf('web', await world.endpoints('a'))
@@ -68,6 +68,17 @@ describeOnEngines('an annotation that changes', '127.70.19', (open) => {
       await pass(2 * SHORT_MS)
       expect(client.outcome).toBeUndefined()
       expect(world.proxy.read().sessions).toBe(1)
+    })
+  }
+
+  if (engine === 'native') {
+    it('tcp-user-timeout ends sessions with a side that takes nothing', async () => {
+      await using world = await open()
+      const slices = slicesOf('web', [await world.tcpEndpoint('say a, send 64M')])
+      await world.apply(service({ 'portald.io/tcp-user-timeout': `${SHORT_MS}ms` }), slices)
+      const client = await world.greeted(WEB)
+      client.pause()
+      expect((await world.ended(1))[0]).toMatchObject({ end: 'client-idle' })
     })
   }
 

@@ -154,6 +154,8 @@ describe.skipIf(!libc)('native UDP', () => {
     for (let burst = 0; burst < 3; burst++) {
       using _ = trouble.hold()
       for (let n = 0; n < 10; n++) for (const client of clients) raw.send(client, `${'x'.repeat(n)}`)
+      // It may have taken them on its way out of the last gate: this wakes it in any case.
+      void world.engine.cut({ listeners: [] }, 'killed')
       await eventually(() => expect(trouble.standing).toBe(true))
     }
     // At most the first burst of the four that began there is lost.

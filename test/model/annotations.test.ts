@@ -15,6 +15,7 @@ const DEFAULTS = {
   halfCloseMs: 60_000,
   udpIdleMs: 60_000,
   udpResponses: undefined,
+  userTimeoutMs: undefined,
   onEndpointRemoved: { do: 'keep' },
   sourceAddress: 'proxy',
 }
@@ -50,6 +51,7 @@ describe('annotations', () => {
     ['half-close-timeout', '1500ms', { halfCloseMs: 1500 }],
     ['udp-timeout', '10s', { udpIdleMs: 10_000 }],
     ['udp-responses', '1', { udpResponses: 1 }],
+    ['tcp-user-timeout', '30s', { userTimeoutMs: 30_000 }],
     ['attempts', '1', { connectMs: [250] }],
     ['attempts', '2', { connectMs: [250, 500] }],
     ['attempts', '6', { connectMs: [250, 500, 1000, 2000, 2000, 2000] }],

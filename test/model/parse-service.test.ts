@@ -36,6 +36,7 @@ describe('a Service', () => {
         halfCloseMs: 60_000,
         udpIdleMs: 60_000,
         udpResponses: undefined,
+        userTimeoutMs: undefined,
         onEndpointRemoved: { do: 'keep' },
         sourceAddress: 'proxy',
       },

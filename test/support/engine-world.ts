@@ -77,6 +77,7 @@ export interface RouteSketch
       | 'transparent'
       | 'udpIdleMs'
       | 'udpResponses'
+      | 'userTimeoutMs'
     >
   > {
   readonly endpoints: readonly Pick<TestEndpoint, 'address'>[]
@@ -103,6 +104,7 @@ const DEFAULTS = {
   halfCloseMs: LONG_MS,
   udpIdleMs: LONG_MS,
   udpResponses: undefined,
+  userTimeoutMs: undefined,
 } as const satisfies Partial<PublishedRoute>
 
 /** One listener of a world, with the route it serves. */

@@ -43,6 +43,7 @@ const route = {
   halfCloseMs: longMs,
   udpIdleMs: longMs,
   udpResponses: undefined,
+  userTimeoutMs: undefined,
 } as const
 await engine.publish({ revision: 1, set: [route], remove: [] })
 const status = await engine.open({ id: 1, key: listenerKey('TCP', local), protocol: 'TCP', address: local, freeBind: false })

@@ -22,7 +22,7 @@ const UDP_BUFFER_BYTES = 8 * 1024 * 1024
 /** Listening sockets take at most one descriptor in so many, each worker having its own. */
 const LISTENER_SHARE = 4
 /** What it can whatever its privileges. */
-const ABILITIES: readonly Capability[] = ['exact-reset', 'pause-accept', 'keep-parked-address', 'free-bind']
+const ABILITIES: readonly Capability[] = ['exact-reset', 'pause-accept', 'keep-parked-address', 'free-bind', 'user-timeout']
 /** What sessions have at least, however many listeners there are. */
 const LEAST_FOR_SESSIONS = 2
 

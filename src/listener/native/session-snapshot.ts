@@ -12,6 +12,8 @@ export type SideState =
   | 'shut'
   /** Writing to it failed. */
   | 'unwritable'
+  /** What was sent to it was not acknowledged in time. */
+  | 'timed-out'
   /** Its connection broke; what it sent before may still be read. */
   | 'aborted'
   /** It is reset once it has everything. */

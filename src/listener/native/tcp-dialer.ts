@@ -105,6 +105,8 @@ export class TcpDialer {
       return
     }
     this.#acks.holdBack(fd)
+    const userTimeoutMs = table.userTimeoutMs[session] as number
+    if (userTimeoutMs > 0) this.#context.limitSilence(fd, userTimeoutMs)
     const connected = calls.connect(fd, this.#addresses.address(lease), this.#addresses.bytes(lease)) === 0
     const error = connected ? 0 : (errno[0] as number)
     // Interrupted, it goes on by itself.

@@ -3,7 +3,7 @@ import { ERRNO } from '../../lib/libc/errno.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import { sessionEndNumber } from '../../model/session.ts'
 import { DirectionQueue } from './direction-queue.ts'
-import { ABORTED, ENDED, GONE, PENDING, READABLE, RESETTING, SHUT, type TcpTable, UNWRITABLE } from './tcp-table.ts'
+import { ABORTED, ENDED, GONE, PENDING, READABLE, RESETTING, SHUT, type TcpTable, TIMED_OUT, UNWRITABLE } from './tcp-table.ts'
 import type { WorkerContext } from './worker-context.ts'
 
 /** What is asked of those who know sessions. */
@@ -79,11 +79,12 @@ export class TcpEndings {
   }
 
   /** Nothing can be written to `to` any more. What it sent before that is read to its end, then it counts as broken. */
-  unwritable(to: number): void {
+  unwritable(to: number, error: number): void {
     const { flags, generations, pending } = this.#table
     const generation = generations[to]
     pending.delete(to)
     flags[to] = ((flags[to] as number) & ~PENDING) | UNWRITABLE | READABLE
+    if (error === ERRNO.ETIMEDOUT) flags[to] = (flags[to] as number) | TIMED_OUT
     if ((flags[to ^ 1] as number) & UNWRITABLE) {
       this.broken(to ^ 1, ERRNO.ECONNRESET)
       return
@@ -116,7 +117,7 @@ export class TcpEndings {
     const { calls, clock } = this.#context
     const session = from >> 1
     const to = from ^ 1
-    const end = brokenEnd(from, error)
+    const end = brokenEnd(from, (flags[from] as number) & TIMED_OUT ? ERRNO.ETIMEDOUT : error)
     table.reasons[session] = 0
     this.reason(session, end)
     const fd = table.fd(from)

@@ -283,7 +283,7 @@ export class TcpRelay implements Disposable {
   #sinkFailed(to: number, error: number): void {
     const end = ownEnd(error)
     if (end !== undefined) this.#owner.stop(to >> 1, end)
-    else this.endings.unwritable(to)
+    else this.endings.unwritable(to, error)
   }
 
   #count(from: number, bytes: number): void {

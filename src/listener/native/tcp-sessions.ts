@@ -82,6 +82,9 @@ export class TcpSessions implements SessionOwner, Disposable {
     const timeouts = this.#context.policy.timeouts(listener)
     table.idleMs[session] = timeouts?.idleMs ?? FALLBACK_IDLE_MS
     table.halfCloseMs[session] = timeouts?.halfCloseMs ?? FALLBACK_HALF_CLOSE_MS
+    const userTimeoutMs = timeouts?.userTimeoutMs ?? 0
+    table.userTimeoutMs[session] = userTimeoutMs
+    if (userTimeoutMs > 0) this.#context.limitSilence(fd, userTimeoutMs)
     this.#onCount()
     const id = table.ids[session] as number
     try {

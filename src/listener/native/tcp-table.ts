@@ -37,6 +37,8 @@ export const GREETED = 32768
 export const ABORTED = 65536
 /** The kernel is not asked to tell when there is something to read: nobody could take it now. */
 export const DEAF = 131072
+/** Its peer is dead: what was sent to it was not acknowledged in time. */
+export const TIMED_OUT = 262144
 
 const NO_TRIES: readonly Tried[] = []
 
@@ -116,6 +118,8 @@ export class TcpTable {
   readonly idleMs: Float64Array
   readonly halfCloseMs: Float64Array
   readonly keepAlive: Uint8Array
+  /** TCP_USER_TIMEOUT of the session's sockets; 0: as the system has it. */
+  readonly userTimeoutMs: Int32Array
   /** Not 0: given away. It only stands in the columns until it has arrived elsewhere. */
   readonly #departed: Uint8Array
   readonly #tried = new Map<number, Tried[]>()
@@ -151,6 +155,7 @@ export class TcpTable {
     this.idleMs = new Float64Array(capacity)
     this.halfCloseMs = new Float64Array(capacity)
     this.keepAlive = new Uint8Array(capacity)
+    this.userTimeoutMs = new Int32Array(capacity)
     this.#departed = new Uint8Array(capacity)
     this.fds = columns.fds
     this.bytes = columns.bytes

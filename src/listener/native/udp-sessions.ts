@@ -17,7 +17,13 @@ const SOCKET_TYPE = SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC
 /** A question that got its answer needs no long memory. */
 const ONE_EXCHANGE_MS = 10_000
 const NONE = -1
-const FALLBACK: SessionTimeouts = { idleMs: 0, halfCloseMs: 0, udpIdleMs: 60_000, udpResponses: undefined }
+const FALLBACK: SessionTimeouts = {
+  idleMs: 0,
+  halfCloseMs: 0,
+  udpIdleMs: 60_000,
+  udpResponses: undefined,
+  userTimeoutMs: undefined,
+}
 
 /** UDP sessions of one worker: each has one connected socket to its endpoint, chosen again when nobody is there. */
 export class UdpSessions {

@@ -2,11 +2,18 @@ import type { Clock } from '../../lib/clock.ts'
 import { ProxyError } from '../../lib/errors.ts'
 import { type Arena, openArena } from '../../lib/libc/arena.ts'
 import type { Calls } from '../../lib/libc/calls.ts'
-import { EPOLL_CLOEXEC, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from '../../lib/libc/constants.ts'
+import {
+  EPOLL_CLOEXEC,
+  EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
+  EPOLL_CTL_MOD,
+  SOL_TCP,
+  TCP_USER_TIMEOUT,
+} from '../../lib/libc/constants.ts'
 import { EpollChange, EpollEvents } from '../../lib/libc/epoll-events.ts'
 import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
-import { OptionValues } from '../../lib/libc/option-values.ts'
+import { INT_BYTES, OptionValues } from '../../lib/libc/option-values.ts'
 import { SOCKET_ADDRESS_BYTES } from '../../lib/libc/socket-address.ts'
 import type { SessionPolicy } from '../listener.ts'
 import { EPOLL_CELL, type Estate, FIRST_PIPE_CELL, forgetArena, noteArena } from './estate.ts'
@@ -148,6 +155,11 @@ export class WorkerContext implements Disposable {
   /** Changes what a registered descriptor is watched for; false: it could not be done. */
   rewatch(fd: number, mask: number, token: number, generation: number): boolean {
     return this.calls.epoll_ctl(this.epoll, EPOLL_CTL_MOD, fd, this.change.set(mask, token, generation)) === 0
+  }
+
+  /** Gives up a TCP peer that does not acknowledge for so long what was sent to it. */
+  limitSilence(fd: number, userTimeoutMs: number): void {
+    this.calls.setsockopt(fd, SOL_TCP, TCP_USER_TIMEOUT, this.values.int(userTimeoutMs), INT_BYTES)
   }
 
   unwatch(fd: number): void {

@@ -15,7 +15,13 @@ const IDLE_END: { readonly [End in SessionEnd]?: SessionEnd } = {
   'client-reset': 'client-idle',
   'endpoint-reset': 'endpoint-idle',
 }
-const FALLBACK: SessionTimeouts = { idleMs: 3_600_000, halfCloseMs: 60_000, udpIdleMs: 60_000, udpResponses: undefined }
+const FALLBACK: SessionTimeouts = {
+  idleMs: 3_600_000,
+  halfCloseMs: 60_000,
+  udpIdleMs: 60_000,
+  udpResponses: undefined,
+  userTimeoutMs: undefined,
+}
 /** Sessions that live so long get keep-alive probes; most do not, and are spared the system calls. */
 const YOUNG_MS = 60_000
 const KEEP_ALIVE_MS = 60_000

@@ -13,7 +13,13 @@ const MOST_WAITING = 64
 const ONE_EXCHANGE_MS = 10_000
 /** Errors that say nothing about the endpoint: the datagram was too long for the path, or there was no room for it. */
 const PASSING_ERRORS = new Set(['EMSGSIZE', 'EAGAIN', 'EINTR'])
-const FALLBACK: SessionTimeouts = { idleMs: 0, halfCloseMs: 0, udpIdleMs: 60_000, udpResponses: undefined }
+const FALLBACK: SessionTimeouts = {
+  idleMs: 0,
+  halfCloseMs: 0,
+  udpIdleMs: 60_000,
+  udpResponses: undefined,
+  userTimeoutMs: undefined,
+}
 
 /** What a UDP session asks of the listener it belongs to. */
 export interface UdpOwner {
