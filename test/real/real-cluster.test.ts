@@ -116,6 +116,47 @@ describe.skipIf(missing !== undefined)(`a real cluster${missing === undefined ? 
     await held.receives('still')
   })
 
+  it('in which 500 Services come, change and go drops no connection', async () => {
+    cluster.apply(service('web'), slice('web', [a]))
+    const ip = clusterIp('web')
+    await using command = start()
+    await eventually(async () => expect(await ask(ip)).toBe('a'))
+    await using stack = new AsyncDisposableStack()
+    const held = await Promise.all(Array.from({ length: 20 }, () => connectTcp(addressOf(`${ip}:8080`))))
+    for (const client of held) await stack.use(client).receives(1)
+
+    const many = (port: number) => {
+      const items = Array.from({ length: 500 }, (_, n) => service(`many-${n}`, { ports: [{ port }] }))
+      return JSON.stringify({ apiVersion: 'v1', kind: 'List', items })
+    }
+    let churning = true
+    const churn = (async () => {
+      await cluster.kubectlBeside(['apply', '-f', '-'], many(81))
+      await cluster.kubectlBeside(['apply', '-f', '-'], many(82))
+      await cluster.kubectlBeside(['delete', '--wait=false', '-f', '-'], many(82))
+    })().finally(() => {
+      churning = false
+    })
+    const answers = new Map<string, number>()
+    while (churning) {
+      const answer = await ask(ip)
+      answers.set(answer, (answers.get(answer) ?? 0) + 1)
+    }
+    await churn
+    expect([...answers.keys()]).toEqual(['a'])
+    for (const client of held) {
+      await client.send(' still')
+      await client.receives('still')
+    }
+    const listening = await eventually(() => {
+      const opened = command.events('listener.opened').length
+      expect(opened).toBeGreaterThan(900)
+      expect(opened - command.events('listener.closed').length).toBeLessThan(10)
+      return opened
+    })
+    expect(listening).toBeLessThan(2_000)
+  })
+
   it('that does not let us read says which rule is missing, and is served once it is there', async () => {
     cluster.apply(service('web'), slice('web', [a]))
     const ip = clusterIp('web')

@@ -94,6 +94,15 @@ export class RealCluster implements AsyncDisposable {
     return out.toString('utf8')
   }
 
+  /** Runs kubectl beside whatever else the test does. */
+  async kubectlBeside(args: readonly string[], input: string): Promise<void> {
+    const env = { HOME: this.folder, KUBECONFIG: join(this.folder, 'admin') }
+    const child = spawn(join(BIN, 'kubectl'), args, { env, stdio: ['pipe', 'ignore', 'ignore'] })
+    child.stdin.end(input)
+    const [code] = (await once(child, 'exit')) as [number | null]
+    if (code !== 0) throw new Error(`kubectl ${args.join(' ')} ended with ${code}`)
+  }
+
   /** Creates objects or changes them. */
   apply(...objects: readonly object[]): void {
     this.kubectl(['apply', '-f', '-'], JSON.stringify({ apiVersion: 'v1', kind: 'List', items: objects }))

@@ -15,7 +15,7 @@ const part = (keys: readonly string[], removed: readonly string[] = [], end: Clu
 describe('what is known of a cluster', () => {
   it('changes with the last part of an update, not before', () => {
     const memory = createClusterMemory()
-    expect(memory.take(part(['a'], [], undefined))).toBeUndefined()
+    expect(memory.take({ ...part(['a']), end: undefined })).toBeUndefined()
     expect(memory.objects()).toEqual([])
     expect(memory.take(part(['b']))).toBe(END)
     expect(memory.objects().map(({ value }) => value)).toEqual([
