@@ -351,6 +351,26 @@ describe('a cluster', () => {
     await cluster.troubled()
   })
 
+  it('whose plugin for credentials hangs is asked again', async () => {
+    const clock = manualClock()
+    await using api = await open()
+    api.put(web)
+    const config = JSON.parse(api.kubeconfig()) as { users: object[] }
+    const exec = { command: process.execPath, args: ['-e', 'setTimeout(() => {}, 20_000)'] }
+    config.users = [{ name: 'test', user: { exec } }]
+    await using cluster = followCluster(JSON.stringify(config), { clock })
+    await eventually(() => {
+      clock.advance(1_000)
+      const said = cluster.statuses.at(-1)?.problems.map(({ message }) => message) ?? []
+      expect(said[0]).toBe('services cannot be read: nothing was heard for 60 s; nothing of it is in force yet')
+    })
+    writeFileSync(cluster.kubeconfig, api.kubeconfig())
+    await eventually(() => {
+      clock.advance(1_000)
+      expect(cluster.names()).toEqual(WEB)
+    })
+  })
+
   it('is read again when somebody asks, whatever it is doing', async () => {
     await using api = await open()
     api.put(web)

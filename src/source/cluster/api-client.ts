@@ -1,4 +1,4 @@
-import { type IncomingMessage, request as requestPlain } from 'node:http'
+import { type ClientRequest, type IncomingMessage, request as requestPlain } from 'node:http'
 import { request as requestTls } from 'node:https'
 import { pipeline } from 'node:stream'
 import { createGunzip } from 'node:zlib'
@@ -64,36 +64,42 @@ export function createApiClient(credentials: CredentialSource, clock: Clock, use
   ): Promise<T | { readonly failure: Failure }> {
     let silence: Timer | undefined
     let ended: Ended | undefined
-    let stop = (): void => {}
+    let asking: ClientRequest | undefined
+    const cut = Promise.withResolvers<undefined>()
+    const end = (reason: Ended): void => {
+      ended ??= reason
+      asking?.destroy()
+      cut.resolve(undefined)
+    }
+    const stop = (): void => end({ message: 'stopped' })
+    const heard = (idleMs: number): void => {
+      silence?.[Symbol.dispose]()
+      silence = clock.after(idleMs, () => end({ message: `nothing was heard for ${idleMs / 1000} s`, silent: true }))
+    }
     try {
-      const { server, options } = await credentials(renew)
       if (signal.aborted) return { failure: broken('stopped') }
+      signal.addEventListener('abort', stop)
+      heard(SILENCE_MS)
+      // A plugin may take its time, but not forever.
+      const found = await Promise.race([credentials(renew), cut.promise])
+      if (!found) return { failure: failureOf(ended ?? { message: 'stopped' }) }
+      const { server, options } = found
       const search = new URLSearchParams(query).toString()
       const target = new URL(`${server.href.replace(/\/$/, '')}${path}?${search}`)
       const headers = { ...options.headers, accept: 'application/json', 'accept-encoding': 'gzip', 'user-agent': userAgent }
-      const asking = (target.protocol === 'http:' ? requestPlain : requestTls)(target, { ...options, headers })
-      const end = (reason: Ended): void => {
-        ended ??= reason
-        asking.destroy()
-      }
-      stop = () => end({ message: 'stopped' })
-      const heard = (idleMs: number): void => {
-        silence?.[Symbol.dispose]()
-        silence = clock.after(idleMs, () => end({ message: `nothing was heard for ${idleMs / 1000} s`, silent: true }))
-      }
-      signal.addEventListener('abort', stop)
-      heard(SILENCE_MS)
+      const sent = (target.protocol === 'http:' ? requestPlain : requestTls)(target, { ...options, headers })
+      asking = sent
       const response = await new Promise<IncomingMessage>((resolve, reject) => {
-        asking.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS))
-        asking.on('response', resolve).on('error', reject).end()
+        sent.on('socket', (socket) => socket.setKeepAlive(true, KEEP_ALIVE_MS))
+        sent.on('response', resolve).on('error', reject).end()
       })
       // What comes after the answer began is told by its body; without a listener it would end the process.
-      asking.on('error', () => {})
+      sent.on('error', () => {})
       const connection = { response, heard, end }
       if (response.statusCode === 200) return await use(connection)
       return { failure: await readRefusal(connection) }
     } catch (error) {
-      return { failure: ended ? { ...broken(ended.message), silent: ended.silent ?? false } : broken(messageOf(error)) }
+      return { failure: ended ? failureOf(ended) : broken(messageOf(error)) }
     } finally {
       silence?.[Symbol.dispose]()
       signal.removeEventListener('abort', stop)
@@ -123,6 +129,10 @@ export function createApiClient(credentials: CredentialSource, clock: Clock, use
       return outcome?.failure
     },
   }
+}
+
+function failureOf({ message, silent = false }: Ended): Failure {
+  return { ...broken(message), silent }
 }
 
 function bodyOf(response: IncomingMessage): AsyncIterable<Buffer> {

@@ -27,18 +27,17 @@ export type CredentialSource = (renew: boolean) => Promise<Credentials>
  *  certificates, tokens of a pod. It is large, and loaded with the first request. A kubeconfig is read again when its
  *  content changed. */
 export function createCredentialSource(access: ClusterAccess): CredentialSource {
-  let config: KubeConfig | undefined
   let content = ''
-  let tokenFile: string | undefined
+  let loaded: Promise<Loaded> | undefined
 
   return async (renew) => {
     try {
       const now = access.kind === 'kubeconfig' ? readFileSync(access.path, 'utf8') : ''
-      if (!config || renew || now !== content) {
-        config = await load(access)
+      if (!loaded || renew || now !== content) {
         content = now
-        tokenFile = access.kind === 'kubeconfig' ? tokenFileOf(now, access.path, config.getCurrentUser()?.name) : undefined
+        loaded = load(access, now)
       }
+      const { config, tokenFile } = await loaded
       const options: RequestOptions = { headers: {} }
       const server = serverOf(config)
       await config.applyToHTTPSOptions(options)
@@ -47,6 +46,7 @@ export function createCredentialSource(access: ClusterAccess): CredentialSource 
       const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) }
       return { server, options: { ...options, headers } }
     } catch (error) {
+      loaded = undefined
       if (error instanceof ProxyError) throw error
       throw failure(access, messageOf(error), error)
     }
@@ -60,13 +60,23 @@ export function createCredentialSource(access: ClusterAccess): CredentialSource 
   }
 }
 
-async function load(access: ClusterAccess): Promise<KubeConfig> {
+interface Loaded {
+  readonly config: KubeConfig
+  readonly tokenFile: string | undefined
+}
+
+async function load(access: ClusterAccess, content: string): Promise<Loaded> {
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
-  if (access.kind === 'kubeconfig') config.loadFromFile(access.path)
-  else if (process.env['KUBERNETES_SERVICE_HOST'] && process.env['KUBERNETES_SERVICE_PORT']) config.loadFromCluster()
-  else throw failure(access, 'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in every pod')
-  return config
+  if (access.kind === 'kubeconfig') {
+    config.loadFromFile(access.path)
+    return { config, tokenFile: tokenFileOf(content, access.path, config.getCurrentUser()?.name) }
+  }
+  if (!process.env['KUBERNETES_SERVICE_HOST'] || !process.env['KUBERNETES_SERVICE_PORT']) {
+    throw failure(access, 'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in every pod')
+  }
+  config.loadFromCluster()
+  return { config, tokenFile: undefined }
 }
 
 /** The `tokenFile` of a user, which the library passes over and kubeadm gives to kube-proxy. */
