@@ -64,7 +64,7 @@ describe('examples', () => {
     const { args } = (parsed.roots.map(({ value }) => value) as [DaemonSet])[0].spec.template.spec.containers[0]
     const beside = {
       onlyWithoutIpvs: true,
-      files: ['/etc/portald'],
+      files: [],
       healthzBindAddress: { ip: '0.0.0.0', port: 10356 },
       metricsBindAddress: { ip: '127.0.0.1', port: 10349 },
     }
