@@ -12,12 +12,12 @@ export class Choices {
   /** `decisions[position][attempt]`. */
   readonly #decisions: readonly (readonly Decision[])[]
 
-  constructor(endpoints: readonly RouteEndpoint[], picker: Picker, { connectMs, transparent }: PublishedRoute) {
+  constructor(endpoints: readonly RouteEndpoint[], picker: Picker, { connectMs, transparent, prelude }: PublishedRoute) {
     this.endpoints = endpoints
     this.picker = picker
     this.#positions = new Map(endpoints.map((endpoint, position) => [endpoint.slot, position]))
     this.#decisions = endpoints.map((endpoint) =>
-      connectMs.map((one) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs: one, transparent }) as const),
+      connectMs.map((one) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs: one, transparent, prelude }) as const),
     )
   }
 

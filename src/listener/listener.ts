@@ -1,5 +1,6 @@
 import type { RouteDelta, RouteEndpoint } from '../model/delta.ts'
 import type { ListenerKey, Protocol, SocketAddress } from '../model/keys.ts'
+import type { Prelude } from '../model/proxy-header.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../model/session.ts'
 
 /** What becomes of one new session, or of one more attempt of it. */
@@ -9,10 +10,14 @@ export type Decision =
       readonly lease: number
       readonly endpoint: RouteEndpoint
       readonly connectMs: number
+      /** A header to send ahead of everything the client sends; undefined: none. What the first attempt is told holds for all. */
+      readonly prelude: Prelude | undefined
       /** Whether the endpoint is to see the client's own address; only engines with `transparent-source` are asked for it. */
       readonly transparent: boolean
     }
   | { readonly do: 'refuse'; readonly end: SessionEnd }
+  /** First the client has to send a PROXY header; then `introduced` decides. */
+  | { readonly do: 'hear'; readonly withinMs: number }
 
 /** How long a session may be quiet, per listener, as its route says now. */
 export interface SessionTimeouts {
@@ -34,6 +39,9 @@ export interface SessionPolicy {
   /** Which endpoint gets this session. The first call for a session, with nothing tried, begins it, whatever the
    *  answer; call again with what was tried after an attempt failed. What began is ended once by `ended`. */
   decide(listener: number, client: ClientAddress, tried: readonly Tried[]): Decision
+  /** The first decision for a session that `decide` wanted to hear: its client sent a PROXY header, and is the one that the
+   *  header names, or itself. */
+  introduced(listener: number, client: ClientAddress): Decision
   /** Ends the lease of an attempt that did not connect. */
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void
   /** Ends the session's lease, if it holds one, counts it and writes its record. */

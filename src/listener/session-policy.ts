@@ -22,9 +22,10 @@ import {
   serviceCell,
 } from '../model/shared-layout.ts'
 import { RecordWriter } from '../observe/records.ts'
-import { Admission, ClientRanges } from './admission.ts'
+import { ClientRanges } from './admission.ts'
 import { type Choices, ChoicesMaker } from './choices.ts'
 import type { Decision, SessionPolicy, SessionTimeouts } from './listener.ts'
+import { RouteState } from './route-state.ts'
 
 const SESSIONS = serviceCell('sessions')
 const ACTIVE = serviceCell('active')
@@ -49,45 +50,18 @@ const AT_TIMED_OUT = endpointCell('timedOut')
 const AT_RESETS = endpointCell('resets')
 
 const NO_ROUTE: Decision = { do: 'refuse', end: 'no-endpoint' }
+const NOTHING_TRIED: readonly Tried[] = []
 const DENIED: Decision = { do: 'refuse', end: 'denied' }
 const OUT_OF_ATTEMPTS = {
   'connect-refused': { do: 'refuse', end: 'connect-refused' },
   'connect-timeout': { do: 'refuse', end: 'connect-timeout' },
 } as const satisfies { readonly [End in Tried['end']]: Decision }
 
-/** A route, ready to be asked. What is built from its lists is built with the first client: most of many Services are quiet. */
-class RouteState {
-  readonly route: PublishedRoute
-  readonly admission: Admission
-  readonly #maker: ChoicesMaker
-  #forOthers: Choices | undefined
-  #forLocals: Choices | undefined
-  readonly #locals: ClientRanges | undefined
-
-  /** `locals`: who is on this node, where the route tells them apart. */
-  constructor(route: PublishedRoute, maker: ChoicesMaker, locals: ClientRanges | undefined) {
-    this.route = route
-    this.admission = new Admission(route.sourceRanges)
-    this.#maker = maker
-    this.#locals = locals
-  }
-
-  /** What this client may be given. */
-  choicesFor(client: ClientAddress): Choices {
-    const { forLocalClients } = this.route
-    if (forLocalClients && this.#locals?.contains(client)) {
-      this.#forLocals ??= this.#maker.make(this.route, forLocalClients)
-      return this.#forLocals
-    }
-    this.#forOthers ??= this.#maker.make(this.route, this.route)
-    return this.#forOthers
-  }
-}
-
 /** The policy of one thread's sessions; `row` is the thread's row in the ledger.
  *
- *  The life of a session, top to bottom: it begins and is counted (`decide`, nothing tried); a client
- *  whose address is not permitted goes no further; what a client may be given depends on whether it is on this node; one
+ *  The life of a session, top to bottom: it begins and is counted (`decide`, nothing tried); where clients come by way of a
+ *  load balancer that says who they are, that is heard first (`introduced`); a client whose address is not permitted goes no
+ *  further; what a client may be given depends on whether it is on this node; one
  *  with affinity goes where it went before, if that still serves, whatever its weight; otherwise the scheduler picks an endpoint, untried ones first, and that
  *  choice is remembered. An attempt that fails ends its lease and the affinity (`connectFailed`), and the engine asks
  *  again, until the attempts are used up; where another session of the client has moved already, this one follows. At
@@ -135,25 +109,18 @@ export class RouteSessionPolicy implements SessionPolicy {
       if (tried.length === 0) this.#begin(listener)
       return NO_ROUTE
     }
-    const { route } = state
     if (tried.length === 0) {
       this.#begin(listener)
+      if (state.introducers !== undefined) return state.introducers.contains(client) ? state.hear : DENIED
       if (!state.admission.permits(client)) return DENIED
     }
-    const choices = state.choicesFor(client)
-    if (choices.endpoints.length === 0) return NO_ROUTE
-    if (tried.length >= route.connectMs.length) return outOfAttempts(tried)
+    return this.#choose(state, client, tried)
+  }
 
-    let position = -1
-    if (route.affinityTimeoutMs !== undefined) position = this.#remembered(route, choices, client, tried)
-    if (position < 0) {
-      position = choices.picker.pick(client, tried)
-      if (position < 0) position = pickAgain(choices.endpoints, tried)
-      if (position < 0) return outOfAttempts(tried)
-      if (route.affinityTimeoutMs !== undefined) position = this.#remember(route, choices, client, position, tried)
-    }
-    this.#countAttempt(route.serviceSlot, choices.slotAt(position), tried.length > 0)
-    return choices.forward(position, tried.length)
+  introduced(listener: number, client: ClientAddress): Decision {
+    const state = this.#routes.get(listener)
+    if (!state) return NO_ROUTE
+    return state.admission.permits(client) ? this.#choose(state, client, NOTHING_TRIED) : DENIED
   }
 
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void {
@@ -202,6 +169,24 @@ export class RouteSessionPolicy implements SessionPolicy {
 
   timeouts(listener: number): SessionTimeouts | undefined {
     return this.#routes.get(listener)?.route
+  }
+
+  #choose(state: RouteState, client: ClientAddress, tried: readonly Tried[]): Decision {
+    const { route } = state
+    const choices = state.choicesFor(client)
+    if (choices.endpoints.length === 0) return NO_ROUTE
+    if (tried.length >= route.connectMs.length) return outOfAttempts(tried)
+
+    let position = -1
+    if (route.affinityTimeoutMs !== undefined) position = this.#remembered(route, choices, client, tried)
+    if (position < 0) {
+      position = choices.picker.pick(client, tried)
+      if (position < 0) position = pickAgain(choices.endpoints, tried)
+      if (position < 0) return outOfAttempts(tried)
+      if (route.affinityTimeoutMs !== undefined) position = this.#remember(route, choices, client, position, tried)
+    }
+    this.#countAttempt(route.serviceSlot, choices.slotAt(position), tried.length > 0)
+    return choices.forward(position, tried.length)
   }
 
   /** Sessions of a listener count for the Service port that has it now: when another one gets the address, the port is

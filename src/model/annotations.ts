@@ -1,18 +1,21 @@
 import { parseDuration } from '../lib/duration.ts'
 import { nearest } from '../lib/nearest.ts'
-import { parseIp } from './address.ts'
+import { parseCidr, parseIp } from './address.ts'
 import type { Findings } from './findings.ts'
-import type { Ip } from './keys.ts'
+import { type Cidr, hostRange, type Ip } from './keys.ts'
 import type { ServiceDefaults } from './parse-options.ts'
+import { parseSendProxy } from './parse-send-proxy.ts'
 import { A_WEIGHT, parseWeight } from './preference.ts'
 import { type RemovalPolicy, SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
 
 /** What begins the names of our annotations. */
 export const ANNOTATION_PREFIX = 'portald.io/'
 
-/** What the annotations say, before attempts and their timeouts are put together. */
-interface Wishes extends ServiceOptions {
+/** What the annotations say, before what belongs together is put together. */
+interface Wishes extends Omit<ServiceOptions, 'acceptProxy'> {
   readonly attempts: number | undefined
+  readonly acceptProxyFrom: readonly Cidr[] | undefined
+  readonly acceptProxyMs: number
 }
 
 /** One annotation: this table is all there is to know about it, for the program and for its documentation. */
@@ -30,6 +33,7 @@ export interface AnnotationRule {
 
 const MOST_ATTEMPTS = 16
 const MOST_RESPONSES = 1_000_000
+const MOST_TRUSTED = 256
 /** Node's timers keep no longer ones. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 const A_DURATION = 'a duration from 1ms to 596h, such as'
@@ -164,10 +168,49 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
       'ends a TCP session when a side has not acknowledged for this long what was sent to it, slow readers included; native engine only',
     parse: timeout('userTimeoutMs'),
   },
+  {
+    name: 'portald.io/send-proxy',
+    sets: 'sendProxy',
+    fallback: '',
+    right:
+      'must be v1, or v2 and any of unique-id, crc32c, received-tlvs and values from 0xe0 to 0xef, such as v2,unique-id,0xe0={service}',
+    about: 'tells endpoints of TCP ports who the client is, by a PROXY header ahead of everything else',
+    parse: (text) => {
+      const sendProxy = parseSendProxy(text)
+      return sendProxy && { sendProxy }
+    },
+  },
+  {
+    name: 'portald.io/accept-proxy',
+    sets: 'acceptProxy',
+    fallback: '',
+    right: `must be up to ${MOST_TRUSTED} addresses and ranges of load balancers, such as 10.0.0.0/8,192.0.2.7`,
+    about: 'lets TCP ports take clients from here only, and only those that begin with a PROXY header, which says who they are',
+    parse: (text) => {
+      const acceptProxyFrom = parseRanges(text)
+      return acceptProxyFrom && { acceptProxyFrom }
+    },
+  },
+  {
+    name: 'portald.io/accept-proxy-timeout',
+    sets: 'acceptProxy',
+    fallback: '3s',
+    right: `must be ${A_DURATION} 3s`,
+    about: 'how long the PROXY header of a client may take to come',
+    parse: timeout('acceptProxyMs'),
+  },
 ]
 
 const RULES = new Map(ANNOTATIONS.map((rule) => [rule.name, rule]))
-const NOTHING = { weights: {}, backups: [], slowStartMs: undefined, udpResponses: undefined, userTimeoutMs: undefined }
+const NOTHING: Partial<Wishes> = {
+  weights: {},
+  backups: [],
+  slowStartMs: undefined,
+  udpResponses: undefined,
+  userTimeoutMs: undefined,
+  sendProxy: undefined,
+  acceptProxyFrom: undefined,
+}
 const DEFAULTS = Object.assign({}, NOTHING, ...ANNOTATIONS.map((rule) => rule.parse(rule.fallback))) as Wishes
 /** What one timeout is repeated to when nobody says how often. */
 const DEFAULT_ATTEMPTS = DEFAULTS.connectMs.length
@@ -190,13 +233,17 @@ export function parseAnnotations(
     else if (typeof value === 'string') findings.complain('annotation', path, value, rule.right)
     else findings.complain('type', path, value, `must be text: put it in quotes; ${rule.right}`)
   }
-  const { attempts, ...options } = { ...DEFAULTS, ...defaults, ...wishes }
+  const { attempts, acceptProxyFrom: from, acceptProxyMs: withinMs, ...options } = { ...DEFAULTS, ...defaults, ...wishes }
   if (options.slowStartMs !== undefined && WITHOUT_SLOW_START.includes(options.scheduler)) {
     const path = ['metadata', 'annotations', 'portald.io/slow-start']
     const message = `means nothing to scheduler ${options.scheduler}; wrr, wlc or p2c would heed it`
     findings.warn('slow-start', path, annotations['portald.io/slow-start'], message)
   }
-  return { ...options, connectMs: spread(options.connectMs, attempts, wishes.connectMs?.length === 1) }
+  return {
+    ...options,
+    connectMs: spread(options.connectMs, attempts, wishes.connectMs?.length === 1),
+    acceptProxy: from && { from, withinMs },
+  }
 }
 
 /** As many timeouts as there are attempts. */
@@ -211,6 +258,15 @@ function parseRemoval(text: string): RemovalPolicy | undefined {
   return deadlineMs === undefined ? undefined : { do: 'drain', deadlineMs }
 }
 
+/** Single addresses stand for themselves. */
+function parseRanges(text: string): readonly Cidr[] | undefined {
+  const ranges = text.split(',').map((part) => {
+    const ip = parseIp(part.trim())
+    return ip === undefined ? parseCidr(part.trim()) : hostRange(ip)
+  })
+  return ranges.length <= MOST_TRUSTED && !ranges.includes(undefined) ? [...new Set(ranges as Cidr[])] : undefined
+}
+
 /** `10.1.0.1=3`. */
 function parseWeightOf(text: string): [Ip, number] | undefined {
   const [address = '', weightText = '', ...more] = text.split('=')
@@ -219,7 +275,9 @@ function parseWeightOf(text: string): [Ip, number] | undefined {
   return ip === undefined || weight === undefined || more.length > 0 ? undefined : [ip, weight]
 }
 
-function timeout(field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'userTimeoutMs' | 'slowStartMs'): AnnotationRule['parse'] {
+function timeout(
+  field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'userTimeoutMs' | 'slowStartMs' | 'acceptProxyMs',
+): AnnotationRule['parse'] {
   return (text) => {
     const ms = parseTimeout(text)
     return ms === undefined ? undefined : { [field]: ms }

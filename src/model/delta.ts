@@ -1,4 +1,5 @@
 import type { Cidr, EndpointKey, Ip, Protocol, ServicePortKey, SocketAddress } from './keys.ts'
+import type { AcceptProxy, Prelude } from './proxy-header.ts'
 import type { SchedulerName } from './service.ts'
 
 /** An endpoint as an engine's thread needs it. */
@@ -48,6 +49,10 @@ export interface PublishedRoute {
   readonly halfCloseMs: number
   readonly udpIdleMs: number
   readonly udpResponses: number | undefined
+  /** What endpoints are sent ahead of what clients send; undefined: nothing. */
+  readonly prelude: Prelude | undefined
+  /** Undefined: clients are who they seem to be. */
+  readonly acceptProxy: AcceptProxy | undefined
   readonly userTimeoutMs: number | undefined
 }
 

@@ -7,7 +7,7 @@ import { ANY_NODE, isLabelKey } from './labels.ts'
 import { foreignLabel } from './metadata.ts'
 import type { ParseOptions } from './parse-options.ts'
 import { isBlank, oneOf, read } from './reader.ts'
-import type { Service, ServicePort, TrafficDistribution } from './service.ts'
+import type { Service, ServiceOptions, ServicePort, TrafficDistribution } from './service.ts'
 import { type ServiceSpec, type ServiceStatus, serviceSchema } from './service-schema.ts'
 
 const DEFAULT_AFFINITY_S = 10_800
@@ -27,6 +27,7 @@ export function parseService(value: unknown, options: ParseOptions, findings: Fi
   const notServed = whyNotServed(spec, clusterIps, foreignLabel(metadata.labels ?? {}, options.serviceProxyName))
   const ports = readPorts(key, spec, clusterIps === 'None' || spec.type === 'ExternalName', options, findings)
   checkType(spec, clusterIps === 'None', findings)
+  checkProxyHeaders(annotated, ports, findings)
   const service: Service = {
     key,
     namespace: metadata.namespace,
@@ -51,6 +52,15 @@ export function parseService(value: unknown, options: ParseOptions, findings: Fi
     options: annotated,
   }
   return findings.rejected ? undefined : service
+}
+
+/** A datagram has no beginning of a connection to put a header in front of. */
+function checkProxyHeaders({ sendProxy, acceptProxy }: ServiceOptions, ports: readonly ServicePort[], findings: Findings): void {
+  if (ports.every(({ protocol }) => protocol === 'TCP')) return
+  const about = 'holds for the TCP ports of the Service; its other ports neither send nor expect a PROXY header'
+  const path = (name: string) => ['metadata', 'annotations', `portald.io/${name}`]
+  if (sendProxy) findings.warn('annotation', path('send-proxy'), `v${sendProxy.version}`, about)
+  if (acceptProxy) findings.warn('annotation', path('accept-proxy'), acceptProxy.from.join(','), about)
 }
 
 function annotationsOf(value: unknown): Readonly<Record<string, unknown>> {

@@ -1,4 +1,5 @@
 import type { Cidr, Ip, Port, Protocol, ServiceKey, ServicePortKey } from './keys.ts'
+import type { AcceptProxy, SendProxy } from './proxy-header.ts'
 
 export type TrafficPolicy = 'Cluster' | 'Local'
 /** Where a Service would rather have its sessions served, as far as there is an endpoint. */
@@ -38,6 +39,10 @@ export interface ServiceOptions {
   /** How long what was sent to a side of a TCP session may stay unacknowledged; undefined: as the system has it. */
   readonly userTimeoutMs: number | undefined
   readonly onEndpointRemoved: RemovalPolicy
+  /** Undefined: endpoints get what clients send, and nothing else. TCP only. */
+  readonly sendProxy: SendProxy | undefined
+  /** Undefined: clients are who they seem to be. TCP only. */
+  readonly acceptProxy: AcceptProxy | undefined
   /** Whose address endpoints see: this machine's, or the client's own. */
   readonly sourceAddress: 'proxy' | 'transparent'
 }

@@ -18,10 +18,12 @@ export const SESSION_ENDS = [
   'killed',
   'internal',
   'completed',
+  'bad-header',
 ] as const
 
 /** Who or what ended a session, in one word: the first thing anyone reads of an access line.
- *  `completed` is a UDP session that got all the replies it was allowed. */
+ *  `completed` is a UDP session that got all the replies it was allowed; `bad-header` one that did not begin with the PROXY
+ *  header it has to begin with. */
 export type SessionEnd = (typeof SESSION_ENDS)[number]
 
 const NUMBERS = new Map<string, number>(SESSION_ENDS.map((end, number) => [end, number]))

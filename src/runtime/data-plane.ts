@@ -60,7 +60,8 @@ export class DataPlane implements AsyncDisposable {
     this.#affinity = new AffinityTable(shared.affinity)
     this.ledger = new Ledger(shared, random, () => this.#sweepAffinity())
     this.overlay = new Overlay(this.ledger, clock)
-    this.#publisher = new Publisher(this.ledger, engine.can.has('transparent-source'))
+    const instance = random.below(2 ** 32).toString(16)
+    this.#publisher = new Publisher(this.ledger, engine.can.has('transparent-source'), instance.padStart(8, '0'))
     this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
     this.pool = new ListenerPool({
       engine,

@@ -7,6 +7,9 @@ import { type EndpointKey, familyOf, type ServicePortKey } from '../model/keys.t
 import type { SchedulerName, TrafficPolicy } from '../model/service.ts'
 import { BACKUP_ROTATION, ROTATIONS } from '../model/shared-layout.ts'
 import type { CompiledService, Route } from '../model/snapshot.ts'
+import { preludeOf } from './prelude.ts'
+
+const NO_HEADERS = { sendProxy: undefined, acceptProxy: undefined }
 
 /** Which of a Service slot's rotation words belongs to the endpoints of this family and policy. */
 function rotationOf(serviceSlot: number, family: 4 | 6, policy: TrafficPolicy): number {
@@ -18,13 +21,15 @@ function rotationOf(serviceSlot: number, family: 4 | 6, policy: TrafficPolicy): 
 export class Publisher {
   readonly #ledger: Ledger
   readonly #transparentSource: boolean
+  readonly #instance: string
   /** By rotation word: the list as compiled, and as published. */
   readonly #lists = new Map<number, { readonly compiled: readonly Endpoint[]; readonly published: readonly RouteEndpoint[] }>()
 
-  /** `transparentSource`: whether the engine can. */
-  constructor(ledger: Ledger, transparentSource: boolean) {
+  /** `transparentSource`: whether the engine can. `instance` tells the sessions of this process from those of others. */
+  constructor(ledger: Ledger, transparentSource: boolean, instance: string) {
     this.#ledger = ledger
     this.#transparentSource = transparentSource
+    this.#instance = instance
   }
 
   /** Gives slots to everything a compiled Service lists. False: the ledger is full, and what found no slot is left out. */
@@ -57,6 +62,7 @@ export class Publisher {
   publish(listener: number, route: Route): PublishedRoute | undefined {
     const { service, port, localClients: clients } = route
     const family = familyOf(route.address.ip)
+    const { sendProxy, acceptProxy } = port.protocol === 'TCP' ? service.options : NO_HEADERS
     const serviceSlot = this.#ledger.serviceSlot(port.key)
     if (serviceSlot === undefined) return undefined
     const { scheduler } = service.options
@@ -81,6 +87,8 @@ export class Publisher {
       halfCloseMs: service.options.halfCloseMs,
       udpIdleMs: service.options.udpIdleMs,
       udpResponses: service.options.udpResponses,
+      prelude: sendProxy && preludeOf(sendProxy, route, this.#instance),
+      acceptProxy,
       userTimeoutMs: service.options.userTimeoutMs,
     }
   }

@@ -8,10 +8,10 @@ import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 const ROOT = join(import.meta.dirname, '../..')
 
 describe('library example', () => {
-  it('of the documentation prints what it says, and ends', async () => {
+  it.each(['library.md', 'proxy-protocol.md'])('of docs/%s prints what it says, and ends', async (page) => {
     using folder = makeTemporaryFolder()
     const [, code, printed] =
-      /```js\n([\s\S]+?)```[\s\S]+?```\n([\s\S]+?)```/.exec(readFileSync(join(ROOT, 'docs/library.md'), 'utf8')) ?? []
+      /```js\n([\s\S]+?)```[\s\S]+?```\n([\s\S]+?)```/.exec(readFileSync(join(ROOT, 'docs', page), 'utf8')) ?? []
     const path = join(folder.path, 'example.mjs')
     writeFileSync(path, (code as string).replace("'portald'", `'${pathToFileURL(join(ROOT, 'src/library.ts'))}'`))
     await using example = startNode([path])

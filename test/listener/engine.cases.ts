@@ -6,6 +6,7 @@ import { endCases } from './engine-ends.cases.ts'
 import { fuzzCases } from './engine-fuzz.cases.ts'
 import { limitCases } from './engine-limits.cases.ts'
 import { listenerCases } from './engine-listeners.cases.ts'
+import { proxyCases } from './engine-proxy.cases.ts'
 import { tcpCases } from './engine-tcp.cases.ts'
 import { udpCases } from './engine-udp.cases.ts'
 
@@ -40,6 +41,7 @@ export function engineCases(openEngine: OpenTestEngine, suite: EngineSuite): voi
   attemptCases(cases)
   listenerCases(cases)
   limitCases(cases)
+  proxyCases(cases)
   udpCases(cases)
   fuzzCases(cases)
 }

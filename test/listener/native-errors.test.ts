@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import type { Calls } from '../../src/lib/libc/calls.ts'
 import type { ERRNO } from '../../src/lib/libc/errno.ts'
 import type { Libc } from '../../src/lib/libc/load.ts'
+import type { Cidr } from '../../src/model/keys.ts'
 import { openDescriptors } from '../support/descriptors.ts'
 import { echoDatagram } from '../support/echo.ts'
 import { EngineWorld, type TestListener } from '../support/engine-world.ts'
@@ -9,6 +10,7 @@ import { eventually } from '../support/eventually.ts'
 import { libc, nativeEngine } from '../support/native-engine.ts'
 import { knock } from '../support/tcp-client.ts'
 import { Trouble, troubledLibc } from '../support/trouble.ts'
+import { LINE_PRELUDE } from './engine-proxy.cases.ts'
 
 type Errno = keyof typeof ERRNO
 
@@ -24,6 +26,7 @@ const CALLS: readonly (keyof Calls)[] = [
   'connect',
   'setsockopt',
   'getsockopt',
+  'getsockname',
   'epoll_ctl',
   'recv',
   'send',
@@ -40,6 +43,7 @@ const CALLS: readonly (keyof Calls)[] = [
 ]
 /** Once, and for as long as the work takes. */
 const TIMES = [1, -1]
+const ACCEPT = { from: ['127.0.0.0/8' as Cidr], withinMs: 600_000 }
 const MIB = 2 ** 20
 /** A share of one core that a process with nothing to do does not use. */
 const SPINNING = 0.6
@@ -53,6 +57,7 @@ describe.skipIf(!libc)('whatever the system refuses a native worker', () => {
   let bulk: TestListener
   let flood: TestListener
   let retried: TestListener
+  let introduced: TestListener
   let udp: TestListener
   let udpRetried: TestListener
 
@@ -66,6 +71,7 @@ describe.skipIf(!libc)('whatever the system refuses a native worker', () => {
     bulk = await world.listen({ endpoints: [await world.tcpEndpoint('send 1M, shut')] })
     flood = await world.listen({ endpoints: [await world.tcpEndpoint('send 64M')] })
     retried = await world.listen({ endpoints: [refusing, endpoint] })
+    introduced = await world.listen({ endpoints: [refusing, endpoint], acceptProxy: ACCEPT, prelude: LINE_PRELUDE })
     udp = await world.listen({ protocol: 'UDP', endpoints: [answering] })
     udpRetried = await world.listen({ protocol: 'UDP', endpoints: [refusing, answering] })
   })
@@ -74,15 +80,20 @@ describe.skipIf(!libc)('whatever the system refuses a native worker', () => {
   /** Some of everything, which may or may not come to a good end, but comes to an end. */
   async function work(): Promise<void> {
     const small = [echo.start(), retried.start(), echo.start(), retried.start()]
+    const heard = [introduced.start(), introduced.start()]
     const big = bulk.start()
     const clients = [await udp.udpClient(), await udpRetried.udpClient()]
     for (const client of small) void client.send('hello').then(() => client.halfClose())
+    for (const client of heard) void client.send('PROXY UNKNOWN\r\nhello').then(() => client.halfClose())
     for (const client of clients) for (let n = 0; n < 5; n++) client.send('hello')
     void big.send('x')
     await eventually(() => expect(small.every(({ closed, text }) => closed || text === 'hello') || trouble.hits > 0).toBe(true))
+    await eventually(() =>
+      expect(heard.every(({ closed, text }) => closed || /^PROXY TCP4 .*\r\nhello$/.test(text)) || trouble.hits > 0).toBe(true),
+    )
     // Whoever met the trouble, or waits for somebody who did, leaves.
     await eventually(() => expect(big.closed || big.received.bytes === MIB || trouble.hits > 0).toBe(true))
-    for (const client of [...small, big]) client.reset()
+    for (const client of [...small, ...heard, big]) client.reset()
     for (const client of clients) await client[Symbol.asyncDispose]()
   }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import type { Cidr } from '../../src/model/keys.ts'
 import { openDescriptors, unacknowledgedBytes } from '../support/descriptors.ts'
 import type { TestListener } from '../support/engine-world.ts'
 import { eventually } from '../support/eventually.ts'
@@ -7,6 +8,7 @@ import { libc } from '../support/native-engine.ts'
 import { settle } from '../support/settle.ts'
 import { patternSha256 } from '../support/tally.ts'
 import type { TcpPeer } from '../support/tcp-peer.ts'
+import { LINE_PRELUDE } from './engine-proxy.cases.ts'
 
 const WHERE = { network: '127.42.7', firstPort: 21_000 }
 const MIB = 2 ** 20
@@ -15,6 +17,7 @@ const BULK_BYTES = 24 * MIB
 /** How often sessions are moved while nothing else happens. */
 const TIMES = 10
 const SAMPLES = 5_000
+const ACCEPT = { from: ['127.0.0.0/8' as Cidr], withinMs: 600_000 }
 
 /** Clients that have met their endpoint, which echoes. */
 async function connectEchoing(listener: TestListener, count: number): Promise<TcpPeer[]> {
@@ -88,6 +91,31 @@ describe.skipIf(!libc)('sessions moved from worker to worker', () => {
     expect([listener.count('sessions'), listener.ended('client-closed'), listener.count('connected')]).toEqual([100, 100, 100])
     expect([listener.countAt(echo, 'sessions'), listener.countAt(echo, 'bytesFromClient')]).toEqual([100, 200])
     await eventually(() => expect(openDescriptors()).toBeLessThanOrEqual(before + 1))
+  })
+
+  it('send their endpoint one PROXY header, and stay while they wait for one themselves', async () => {
+    await using movable = await openMovable(WHERE)
+    const { world, engine } = movable
+    const endpoint = await world.tcpEndpoint('echo')
+    const listener = await world.listen({ endpoints: [endpoint], acceptProxy: ACCEPT, prelude: LINE_PRELUDE })
+    await using moving = keepMoving(engine)
+    const clients = await Promise.all(Array.from({ length: 50 }, () => listener.connect()))
+    for (const [n, client] of clients.entries()) {
+      await client.send('PROXY TCP4 192.0.2.1 ')
+      await settle()
+      await client.send(`198.51.100.7 ${1000 + n} 443\r\nhello`)
+    }
+    for (const client of clients) await client.receives('hello')
+    await eventually(() => expect(moving.moved).toBeGreaterThan(clients.length))
+    for (const [n, client] of clients.entries()) {
+      await client.send(' again')
+      await client.receives(' again')
+      expect(client.text).toBe(`PROXY TCP4 192.0.2.1 198.51.100.7 ${1000 + n} 443\r\nhello again`)
+      client.halfClose()
+    }
+    for (const record of await listener.records(clients.length)) {
+      expect(record).toMatchObject({ end: 'client-closed', word3: 0xc0000201, bytesFromClient: 11 })
+    }
   })
 
   it('lose and repeat no byte of bulk both ways', async () => {

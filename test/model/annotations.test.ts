@@ -15,10 +15,14 @@ const DEFAULTS = {
   halfCloseMs: 60_000,
   udpIdleMs: 60_000,
   udpResponses: undefined,
+  sendProxy: undefined,
+  acceptProxy: undefined,
   userTimeoutMs: undefined,
   onEndpointRemoved: { do: 'keep' },
   sourceAddress: 'proxy',
 }
+
+const NOTHING_ELSE = { uniqueId: false, crc32c: false, receivedTlvs: false, customTlvs: [] }
 
 function read(annotations: Record<string, unknown>, defaults: Partial<ServiceDefaults> = {}) {
   const findings = new Findings()
@@ -51,6 +55,34 @@ describe('annotations', () => {
     ['half-close-timeout', '1500ms', { halfCloseMs: 1500 }],
     ['udp-timeout', '10s', { udpIdleMs: 10_000 }],
     ['udp-responses', '1', { udpResponses: 1 }],
+    ['send-proxy', 'v1', { sendProxy: { ...NOTHING_ELSE, version: 1 } }],
+    ['send-proxy', 'v2', { sendProxy: { ...NOTHING_ELSE, version: 2 } }],
+    [
+      'send-proxy',
+      ' v2 , crc32c,unique-id, received-tlvs',
+      { sendProxy: { version: 2, uniqueId: true, crc32c: true, receivedTlvs: true, customTlvs: [] } },
+    ],
+    [
+      'send-proxy',
+      'v2,0xe0={service} at {listener},0xEF=a b',
+      {
+        sendProxy: {
+          ...NOTHING_ELSE,
+          version: 2,
+          customTlvs: [
+            { type: 0xe0, text: '{service} at {listener}' },
+            { type: 0xef, text: 'a b' },
+          ],
+        },
+      },
+    ],
+    ['accept-proxy', '10.0.0.0/8', { acceptProxy: { from: ['10.0.0.0/8'], withinMs: 3000 } }],
+    [
+      'accept-proxy',
+      '192.0.2.7, 2001:db8::1,10.1.2.3/8,10.0.0.0/8',
+      { acceptProxy: { from: ['192.0.2.7/32', '2001:db8::1/128', '10.0.0.0/8'], withinMs: 3000 } },
+    ],
+    ['accept-proxy-timeout', '1s', {}],
     ['tcp-user-timeout', '30s', { userTimeoutMs: 30_000 }],
     ['attempts', '1', { connectMs: [250] }],
     ['attempts', '2', { connectMs: [250, 500] }],
@@ -69,6 +101,12 @@ describe('annotations', () => {
     expect(read({ 'connect-timeout': '3s', attempts: '2' })).toEqual(wanted)
     expect(read({ 'connect-timeout': '1s,2s', attempts: '3' }).options.connectMs).toEqual([1000, 2000, 2000])
     expect(read({ 'connect-timeout': '1s,2s', attempts: '1' }).options.connectMs).toEqual([1000])
+  })
+
+  it('put who may send a PROXY header and how long it may take together in any order', () => {
+    const acceptProxy = { from: ['192.0.2.1/32'], withinMs: 500 }
+    expect(read({ 'accept-proxy': '192.0.2.1', 'accept-proxy-timeout': '500ms' }).options).toEqual({ ...DEFAULTS, acceptProxy })
+    expect(read({ 'accept-proxy-timeout': '500ms', 'accept-proxy': '192.0.2.1' }).options).toEqual({ ...DEFAULTS, acceptProxy })
   })
 
   it('take the process’s timeouts where a Service does not say', () => {
@@ -115,6 +153,26 @@ describe('annotations', () => {
     ['attempts', '0x2'],
     ['udp-responses', '0'],
     ['udp-responses', '1000001'],
+    ['send-proxy', ''],
+    ['send-proxy', 'true'],
+    ['send-proxy', 'v3'],
+    ['send-proxy', 'v1,unique-id'],
+    ['send-proxy', 'v2,'],
+    ['send-proxy', 'v2,ssl'],
+    ['send-proxy', 'v2,0xdf=x'],
+    ['send-proxy', 'v2,0xf0=x'],
+    ['send-proxy', 'v2,0xe0='],
+    ['send-proxy', 'v2,0xe0=a,0xe0=b'],
+    ['send-proxy', 'v2,0xe0={client}'],
+    ['send-proxy', 'v2,0xe0={service}{service}'],
+    ['send-proxy', `v2,0xe0=${'x'.repeat(129)}`],
+    ['send-proxy', 'v2,0xe0=é'],
+    ['accept-proxy', ''],
+    ['accept-proxy', 'true'],
+    ['accept-proxy', '10.0.0.0/33'],
+    ['accept-proxy', '10.0.0.0/8,'],
+    ['accept-proxy', Array(257).fill('192.0.2.1').join()],
+    ['accept-proxy-timeout', '0'],
   ])('keep the default, loudly, for %s: %j', (name, text) => {
     const { options, findings, rejected } = read({ [name]: text })
     expect(options).toEqual(DEFAULTS)

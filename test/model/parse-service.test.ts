@@ -36,6 +36,8 @@ describe('a Service', () => {
         halfCloseMs: 60_000,
         udpIdleMs: 60_000,
         udpResponses: undefined,
+        sendProxy: undefined,
+        acceptProxy: undefined,
         userTimeoutMs: undefined,
         onEndpointRemoved: { do: 'keep' },
         sourceAddress: 'proxy',

@@ -15,7 +15,7 @@ const SIX = 'TCP/[fd00::1]:80'
 function createWorld(...random: number[]) {
   const shared = createSharedState({ rows: 1, serviceSlots: 4, endpointSlots: 16, affinityEntries: 32, recordsPerRing: 2 })
   const ledger = new Ledger(shared, scriptedRandom(...random))
-  const publisher = new Publisher(ledger, true)
+  const publisher = new Publisher(ledger, true, 'c0ffee00')
   const compiler = createCompiler()
   let before: Snapshot | undefined
   return {
@@ -68,6 +68,8 @@ describe('publishing routes', () => {
       'portald.io/half-close-timeout': '7s',
       'portald.io/udp-timeout': '8s',
       'portald.io/udp-responses': '9',
+      'portald.io/send-proxy': 'v2,unique-id,0xe1={service}@{listener}',
+      'portald.io/accept-proxy': '192.0.2.0/24',
       'portald.io/source-address': 'transparent',
     }
     const route = world.publish(aService('web', spec, { annotations }), four(1, 2)).get(FOUR)
@@ -91,7 +93,33 @@ describe('publishing routes', () => {
       halfCloseMs: 7_000,
       udpIdleMs: 8_000,
       udpResponses: 9,
+      prelude: {
+        version: 2,
+        uniqueIdPrefix: 'c0ffee00-',
+        crc32c: false,
+        receivedTlvs: false,
+        customTlvs: Uint8Array.from(Buffer.from('\xe1\x00\x1cdefault/web:/TCP@10.0.0.1:80', 'latin1')),
+      },
+      acceptProxy: { from: ['192.0.2.0/24'], withinMs: 3000 },
     })
+  })
+
+  it('says nothing of PROXY headers to UDP ports', () => {
+    const annotations = { 'portald.io/send-proxy': 'v1', 'portald.io/accept-proxy': '192.0.2.0/24' }
+    const routes = createWorld().publish(
+      aService(
+        'web',
+        {
+          ports: [
+            { port: 80, name: 'a' },
+            { port: 80, name: 'b', protocol: 'UDP' },
+          ],
+        },
+        { annotations },
+      ),
+    )
+    expect(routes.get(FOUR)).toMatchObject({ prelude: { version: 1 }, acceptProxy: { withinMs: 3000 } })
+    expect(routes.get('UDP/10.0.0.1:80')).toMatchObject({ prelude: undefined, acceptProxy: undefined })
   })
 
   it('shares one list between routes that use the same endpoints', () => {

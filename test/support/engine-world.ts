@@ -78,6 +78,8 @@ export interface RouteSketch
       | 'udpIdleMs'
       | 'udpResponses'
       | 'userTimeoutMs'
+      | 'prelude'
+      | 'acceptProxy'
     >
   > {
   readonly endpoints: readonly Pick<TestEndpoint, 'address'>[]
@@ -104,6 +106,8 @@ const DEFAULTS = {
   halfCloseMs: LONG_MS,
   udpIdleMs: LONG_MS,
   udpResponses: undefined,
+  prelude: undefined,
+  acceptProxy: undefined,
   userTimeoutMs: undefined,
 } as const satisfies Partial<PublishedRoute>
 

@@ -43,6 +43,8 @@ const route = {
   halfCloseMs: longMs,
   udpIdleMs: longMs,
   udpResponses: undefined,
+  prelude: undefined,
+  acceptProxy: undefined,
   userTimeoutMs: undefined,
 } as const
 await engine.publish({ revision: 1, set: [route], remove: [] })

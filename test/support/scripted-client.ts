@@ -1,7 +1,8 @@
 import type { ManualClock } from '../../src/lib/clock.ts'
-import type { SessionPolicy } from '../../src/listener/listener.ts'
+import type { Decision, SessionPolicy } from '../../src/listener/listener.ts'
 import { fillClientAddress } from '../../src/model/address.ts'
 import type { RouteEndpoint } from '../../src/model/delta.ts'
+import type { Prelude } from '../../src/model/proxy-header.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../src/model/session.ts'
 
 /** What an endpoint does with an attempt. */
@@ -28,6 +29,10 @@ export class ScriptedSession {
   endpoint: RouteEndpoint | undefined
   end: SessionEnd | undefined
   attempts = 0
+  /** How long its PROXY header may take; undefined: it need not send one. */
+  hearMs: number | undefined
+  /** What the endpoint is sent first. */
+  prelude: Prelude | undefined
   #policy: SessionPolicy
   readonly #clock: ManualClock
   readonly #startedMs: number
@@ -104,11 +109,26 @@ export class ScriptedSession {
   }
 
   #ask(): void {
-    const decision = this.#policy.decide(this.listener, this.client, this.#tried)
+    this.#obey(this.#policy.decide(this.listener, this.client, this.#tried))
+  }
+
+  /** Its PROXY header has come, and names this client. */
+  introduces(ip: string, port = 40_000): this {
+    fillClientAddress(ip, port, this.client)
+    this.#obey(this.#policy.introduced(this.listener, this.client))
+    return this
+  }
+
+  #obey(decision: Decision): void {
     if (decision.do === 'refuse') {
       this.close(decision.end)
       return
     }
+    if (decision.do === 'hear') {
+      this.hearMs = decision.withinMs
+      return
+    }
+    this.prelude = decision.prelude
     this.attempts++
     this.endpoint = decision.endpoint
     this.#connectMs = decision.connectMs

@@ -7,7 +7,7 @@ import {
   SOL_IPV6,
 } from '../../lib/libc/constants.ts'
 import { INT_BYTES } from '../../lib/libc/option-values.ts'
-import { SOCKET_ADDRESS_BYTES, writeSocketAddress } from '../../lib/libc/socket-address.ts'
+import { familyOf, SOCKET_ADDRESS_BYTES, writeSocketAddress } from '../../lib/libc/socket-address.ts'
 import type { ClientAddress } from '../../model/session.ts'
 import type { WorkerContext } from './worker-context.ts'
 
@@ -22,10 +22,12 @@ export class ClientSource {
     this.#offset = context.arena.allocate(SOCKET_ADDRESS_BYTES)
   }
 
-  /** Binds a socket of `family` before it is connected: 0, or the errno. The port is another one than the client's, which may
+  /** Binds a socket of `family` before it is connected: 0, or the errno. A client of the other family, which a PROXY header
+   *  may name, cannot be seen: that leaves the socket as it is. The port is another one than the client's, which may
    *  be connected to the same endpoint by way of another of our addresses. */
   bind(fd: number, family: number, client: ClientAddress): number {
     const { calls, arena, values, errno } = this.#context
+    if (familyOf(client) !== family) return 0
     const ipv6 = family === AF_INET6
     const source = this.#source
     source.word0 = client.word0

@@ -13,12 +13,17 @@ import {
 } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
 import { INT_BYTES } from '../../lib/libc/option-values.ts'
+import type { Prelude } from '../../model/proxy-header.ts'
 import type { ClientAddress, Tried } from '../../model/session.ts'
+import type { Decision } from '../listener.ts'
+import type { ProxyHeaderParser } from '../proxy-header-parser.ts'
 import { isExhaustion, MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
 import { ClientSource } from './client-source.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import type { HandshakeAcks } from './handshake-acks.ts'
 import type { SessionOwner } from './tcp-endings.ts'
+import { TcpHearing } from './tcp-hearing.ts'
+import { TcpPreludes } from './tcp-preludes.ts'
 import { FAILED, SESSION_MASK, type TcpRelay } from './tcp-relay.ts'
 import {
   ABORTED,
@@ -37,15 +42,19 @@ import { COPY_BYTES, KIND_SHIFT, KIND_TCP, type WorkerContext } from './worker-c
 
 const SOCKET_TYPE = SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC
 
+type Forward = Extract<Decision, { readonly do: 'forward' }>
+
 /** Finds an endpoint for each session: one attempt after another, as the policy says, while what the client has said
  *  already waits. */
 export class TcpDialer {
+  readonly hearing: TcpHearing
   readonly #context: WorkerContext
   readonly #table: TcpTable
   readonly #wheel: TimerWheel
   readonly #addresses: EndpointAddresses
   readonly #relay: TcpRelay
   readonly #acks: HandshakeAcks
+  readonly #preludes: TcpPreludes
   readonly #owner: SessionOwner
   readonly #source: ClientSource
   readonly #client: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
@@ -66,29 +75,44 @@ export class TcpDialer {
     this.#relay = relay
     this.#acks = acks
     this.#owner = owner
+    this.#preludes = new TcpPreludes(context, table)
+    this.hearing = new TcpHearing(context, table, wheel, owner, (session, header) => this.#introduced(session, header))
     this.#source = new ClientSource(context)
   }
 
   /** Asks for an endpoint for a session, and goes there. */
   ask(session: number): void {
+    const listener = this.#table.listeners[session] as number
+    this.#obey(session, this.#context.policy.decide(listener, this.#clientOf(session), this.#table.tried(session)))
+  }
+
+  /** A client has said who it is. */
+  #introduced(session: number, header: ProxyHeaderParser): void {
     const table = this.#table
-    const decision = this.#context.policy.decide(
-      table.listeners[session] as number,
-      this.#clientOf(session),
-      table.tried(session),
-    )
+    const decision = this.#context.policy.introduced(table.listeners[session] as number, this.#clientOf(session))
+    const introduction = decision.do === 'forward' && decision.prelude ? header.introduction() : undefined
+    if (introduction) table.introductions.set(session, introduction)
+    this.#obey(session, decision)
+  }
+
+  #obey(session: number, decision: Decision): void {
+    const table = this.#table
     if (decision.do === 'refuse') {
       this.#owner.stop(session, decision.end)
+      return
+    }
+    if (decision.do === 'hear') {
+      this.hearing.begin(session, decision.withinMs)
       return
     }
     table.attempts[session] = (table.attempts[session] as number) + 1
     table.leases[session] = decision.lease
     table.attemptMs[session] = decision.connectMs
-    this.#dial(session, decision.lease, decision.transparent)
+    this.#dial(session, decision)
   }
 
   /** Connects to an endpoint. What the client has said already travels with the handshake. */
-  #dial(session: number, lease: number, transparent: boolean): void {
+  #dial(session: number, { lease, transparent, prelude }: Forward): void {
     const table = this.#table
     const { calls, clock, errno } = this.#context
     const endpoint = 2 * session + 1
@@ -117,15 +141,16 @@ export class TcpDialer {
     const pending = (table.flags[endpoint] as number) & PENDING
     table.flags[endpoint] = pending | (connected ? WRITABLE : CONNECTING)
     if (!((table.flags[2 * session] as number) & GREETED)) {
-      this.#greet(session, connected)
+      this.#greet(session, connected, prelude)
       return
     }
     if (!pending) this.#acks.expect(endpoint)
     if (this.#watchEndpoint(session, connected) && connected) this.#flow(session)
   }
 
-  /** The first look at the client, and both sockets into epoll. */
-  #greet(session: number, connected: boolean): void {
+  /** The first look at the client, and both sockets into epoll. A prelude goes ahead of what the client has said, and is
+   *  kept with it for further attempts; it is no byte of the client's. */
+  #greet(session: number, connected: boolean, prelude: Prelude | undefined): void {
     const table = this.#table
     const client = 2 * session
     const endpoint = client + 1
@@ -137,22 +162,28 @@ export class TcpDialer {
     }
     let reached = connected
     let failed = false
-    if (read > 0) {
+    const ahead = prelude === undefined ? 0 : this.#preludes.put(session, prelude)
+    if (ahead < 0) {
+      this.#owner.stop(session, ownEnd(-ahead) ?? 'client-reset')
+      return
+    }
+    const bytes = ahead + read
+    if (bytes > 0) {
       const { copyAddress, copyOffset } = this.#context
       // An endpoint on a near network has answered by now, whatever connect(2) said: writing tells.
-      const written = this.#relay.write(endpoint, copyAddress, read)
+      const written = this.#relay.write(endpoint, copyAddress - ahead, bytes)
       if (written >= 0) {
         reached = true
         table.flags[endpoint] = ((table.flags[endpoint] as number) & ~CONNECTING) | WRITABLE
       } else failed = written === FAILED
-      if (written < read) {
+      if (written < bytes) {
         const done = Math.max(written, 0)
-        this.#relay.keep(endpoint, copyOffset + done, read - done)
+        this.#relay.keep(endpoint, copyOffset - ahead + done, bytes - done)
         table.flags[endpoint] = (table.flags[endpoint] as number) & ~WRITABLE
       }
     } else if (!((table.flags[client] as number) & HUNG_UP)) this.#acks.expect(endpoint)
     const generation = table.generations[client] as number
-    if (!this.#context.watch(table.fd(client), SESSION_MASK, (KIND_TCP << KIND_SHIFT) | client, generation)) {
+    if (!this.#watchClient(client, generation)) {
       this.#owner.stop(session, 'over-limit')
       return
     }
@@ -162,6 +193,15 @@ export class TcpDialer {
     }
     if (!this.#watchEndpoint(session, reached)) return
     if (reached && (table.flags[client] as number) & READABLE) this.#relay.pump(client)
+  }
+
+  /** It is in epoll already if its header was waited for; asked again, that tells of what has come since. */
+  #watchClient(client: number, generation: number): boolean {
+    const context = this.#context
+    const fd = this.#table.fd(client)
+    const token = (KIND_TCP << KIND_SHIFT) | client
+    if (context.watch(fd, SESSION_MASK, token, generation)) return true
+    return context.errno[0] === ERRNO.EEXIST && context.rewatch(fd, SESSION_MASK, token, generation)
   }
 
   /** Reads what the client has said so far into the copy buffer: how much, or the negative errno. */

@@ -27,6 +27,7 @@ import {
   ABORTED,
   CONNECTING,
   GONE,
+  HEARING,
   HUNG_UP,
   READABLE,
   RESETTING,
@@ -137,6 +138,7 @@ export class TcpSessions implements SessionOwner, Disposable {
       // The client is heard once an endpoint is there; a client that broke off is noticed now.
       if (mask & (EPOLLIN | EPOLLRDHUP)) flags[direction] = state | READABLE
       if (mask & EPOLLERR) this.finish(session, 'client-reset')
+      else if (state & HEARING) this.#dialer.hearing.look(session)
       return
     }
     if (mask & EPOLLOUT && !(state & WRITABLE)) {
@@ -150,7 +152,7 @@ export class TcpSessions implements SessionOwner, Disposable {
     if (mask & EPOLLERR) relay.endings.aborted(direction, generation)
   }
 
-  /** A session may be due: for its connect deadline, its idleness, or the end of a reset. */
+  /** A session may be due: for the deadline of its header or of an attempt, its idleness, or the end of a reset. */
   due(session: number): void {
     const id = this.table.ids[session] as number
     try {
@@ -162,9 +164,11 @@ export class TcpSessions implements SessionOwner, Disposable {
 
   #look(session: number, now: number): void {
     const { table } = this
-    if ((table.flags[2 * session + 1] as number) & CONNECTING) {
+    const hearing = (table.flags[2 * session] as number) & HEARING
+    if (hearing || (table.flags[2 * session + 1] as number) & CONNECTING) {
       const deadline = (table.askedMs[session] as number) + (table.attemptMs[session] as number)
       if (now < deadline) this.#wheel.set(session, deadline)
+      else if (hearing) this.stop(session, 'bad-header')
       else this.#dialer.attemptFailed(session, 'connect-timeout')
       return
     }

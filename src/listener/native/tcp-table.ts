@@ -1,4 +1,5 @@
 import type { ClientAddress, Tried } from '../../model/session.ts'
+import type { Introduction } from '../proxy-header.ts'
 import { readClientWords, writeClientWords } from './client-words.ts'
 import type { MutableFacts } from './session-facts.ts'
 
@@ -39,6 +40,8 @@ export const ABORTED = 65536
 export const DEAF = 131072
 /** Its peer is dead: what was sent to it was not acknowledged in time. */
 export const TIMED_OUT = 262144
+/** The client's PROXY header has not come yet. */
+export const HEARING = 524288
 
 const NO_TRIES: readonly Tried[] = []
 
@@ -131,6 +134,8 @@ export class TcpTable {
   readonly pipes: Int32Array
   readonly quietTurns: Uint8Array
   readonly pending = new Map<number, Uint8Array>()
+  /** What clients said of themselves, until their endpoint is told; by session. */
+  readonly introductions = new Map<number, Introduction>()
   readonly #free: Int32Array
   #freeCount = 0
   /** Sessions beyond this were never used. */
@@ -228,6 +233,7 @@ export class TcpTable {
       this.pending.delete(client)
       this.pending.delete(client + 1)
     }
+    if (this.introductions.size > 0) this.introductions.delete(session)
     this.clearTried(session)
     this.#free[this.#freeCount++] = session
   }

@@ -173,8 +173,8 @@ export class UdpSessions {
     const { table } = this
     const { calls, policy, errno } = this.#context
     const decision = policy.decide(table.listeners[session] as number, this.#clientOf(session), table.tried(session))
-    if (decision.do === 'refuse') {
-      this.stop(session, decision.end)
+    if (decision.do !== 'forward') {
+      this.stop(session, decision.do === 'refuse' ? decision.end : 'internal')
       return NONE
     }
     const { lease, transparent } = decision

@@ -16,6 +16,7 @@ import type { Libc } from '../../lib/libc/load.ts'
 import { INT_BYTES, OptionValues } from '../../lib/libc/option-values.ts'
 import { SOCKET_ADDRESS_BYTES } from '../../lib/libc/socket-address.ts'
 import type { SessionPolicy } from '../listener.ts'
+import { HEADER_ROOM_BYTES } from '../proxy-header.ts'
 import { EPOLL_CELL, type Estate, FIRST_PIPE_CELL, forgetArena, noteArena } from './estate.ts'
 
 /** Kinds of things that are registered with epoll; an event carries `kind << KIND_SHIFT | index` and a generation. */
@@ -97,6 +98,8 @@ export class WorkerContext implements Disposable {
   /** Bytes pass through here: arena offset and address. */
   readonly copyOffset: number
   readonly copyAddress: number
+  /** Room before the copy buffer for what goes ahead of the first bytes. */
+  readonly preludeOffset: number
   /** A socket address, and its length behind it, for accept4. */
   readonly peerOffset: number
   readonly peerAddress: number
@@ -122,7 +125,8 @@ export class WorkerContext implements Disposable {
     this.events = new EpollEvents(arena, libc.layout, EVENTS)
     this.change = new EpollChange(arena, libc.layout)
     this.values = new OptionValues(arena)
-    this.copyOffset = arena.allocate(COPY_BYTES, 4096)
+    this.preludeOffset = arena.allocate(HEADER_ROOM_BYTES + COPY_BYTES, 4096)
+    this.copyOffset = this.preludeOffset + HEADER_ROOM_BYTES
     this.copyAddress = arena.addressOf(this.copyOffset)
     this.peerOffset = arena.allocate(SOCKET_ADDRESS_BYTES)
     this.peerAddress = arena.addressOf(this.peerOffset)

@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { CoarseTimer } from '../../lib/coarse-timer.ts'
-import type { SessionPolicy } from '../listener.ts'
+import type { SessionPolicy, SessionTimeouts } from '../listener.ts'
 import type { Newcomers } from './newcomers.ts'
 
 /** Errors that are this machine's own, not the endpoint's. */
@@ -13,6 +13,15 @@ export const OWN_ERRORS: ReadonlySet<string> = new Set([
   'EADDRINUSE',
   'EAGAIN',
 ])
+
+/** Of a session that finds its route gone. */
+export const NO_ROUTE_TIMEOUTS: SessionTimeouts = {
+  idleMs: 3_600_000,
+  halfCloseMs: 60_000,
+  udpIdleMs: 60_000,
+  udpResponses: undefined,
+  userTimeoutMs: undefined,
+}
 
 /** What every listener of one node engine shares. */
 export interface NodeContext {

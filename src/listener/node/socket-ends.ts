@@ -1,8 +1,29 @@
 import type { Socket } from 'node:net'
+import { errnoOf } from '../../lib/errors.ts'
+import type { SessionEnd } from '../../model/session.ts'
 
 const NOTHING = new Uint8Array(0)
 /** Memory of chunks at least so long is given back at once. */
 const LONG_CHUNK_BYTES = 8 * 1024
+const KEEP_ALIVE_MS = 60_000
+/** Older Nodes know neither this nor the count: there it is ten probes, one a second. */
+const KEEP_ALIVE_EVERY_MS = 15_000
+const KEEP_ALIVE_PROBES = 4
+/** A dead peer found by keep-alive was idle, not resetting. */
+const IDLE_END: { readonly [End in SessionEnd]?: SessionEnd } = {
+  'client-reset': 'client-idle',
+  'endpoint-reset': 'endpoint-idle',
+}
+
+/** Has the system ask a silent peer from time to time whether it lives. */
+export function keepAlive(socket: Socket): void {
+  socket.setKeepAlive(true, KEEP_ALIVE_MS, KEEP_ALIVE_EVERY_MS, KEEP_ALIVE_PROBES)
+}
+
+/** How a session ends whose side, by which it otherwise ends as `end`, broke with this error. */
+export function brokenEnd(error: Error, end: SessionEnd): SessionEnd {
+  return errnoOf(error) === 'ETIMEDOUT' ? (IDLE_END[end] ?? end) : end
+}
 
 /** Resets a connected socket. One that is just being shut down cannot be reset until that is done. */
 export function reset(socket: Socket): void {

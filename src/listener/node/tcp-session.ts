@@ -3,31 +3,20 @@ import type { Timer } from '../../lib/clock.ts'
 import type { Expiring } from '../../lib/coarse-timer.ts'
 import { errnoOf } from '../../lib/errors.ts'
 import { fillClientAddress } from '../../model/address.ts'
+import type { Prelude } from '../../model/proxy-header.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
 import type { Decision, SessionTimeouts } from '../listener.ts'
-import { type NodeContext, OWN_ERRORS } from './context.ts'
+import type { Introduction } from '../proxy-header.ts'
+import type { ProxyHeaderParser } from '../proxy-header-parser.ts'
+import { NO_ROUTE_TIMEOUTS, type NodeContext, OWN_ERRORS } from './context.ts'
+import { HeaderReader, type HeaderTaker } from './header-reader.ts'
 import type { Newcomer } from './newcomers.ts'
-import { finish, release, reset } from './socket-ends.ts'
+import { sendPrelude } from './prelude.ts'
+import { brokenEnd, finish, keepAlive, release, reset } from './socket-ends.ts'
 
 const NOTHING_TRIED: readonly Tried[] = []
-/** A dead peer found by keep-alive was idle, not resetting. */
-const IDLE_END: { readonly [End in SessionEnd]?: SessionEnd } = {
-  'client-reset': 'client-idle',
-  'endpoint-reset': 'endpoint-idle',
-}
-const FALLBACK: SessionTimeouts = {
-  idleMs: 3_600_000,
-  halfCloseMs: 60_000,
-  udpIdleMs: 60_000,
-  udpResponses: undefined,
-  userTimeoutMs: undefined,
-}
 /** Sessions that live so long get keep-alive probes; most do not, and are spared the system calls. */
 const YOUNG_MS = 60_000
-const KEEP_ALIVE_MS = 60_000
-/** Older Nodes know neither this nor the count: there it is ten probes, one a second. */
-const KEEP_ALIVE_EVERY_MS = 15_000
-const KEEP_ALIVE_PROBES = 4
 /** What goes out at once in any case. A socket that sends more, or again, must be told not to wait. */
 const MOST_IN_ONE_SEGMENT = 1_000
 /** A side whose other side broke may send this much more before it is reset: what was on its way, and then some. */
@@ -35,7 +24,7 @@ const MOST_DISCARDED_BYTES = 1024 * 1024
 
 /** One TCP session: a client's socket, attempts to reach an endpoint, then bytes both ways until both have closed.
  *  Takes the client's socket, which must be paused and allow half-open. */
-export class TcpSession implements SessionFacts, Expiring, Newcomer {
+export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker {
   readonly id: number
   readonly listener: number
   readonly client: ClientAddress
@@ -53,6 +42,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
   readonly #context: NodeContext
   readonly #socket: Socket
   readonly #onEnd: (session: TcpSession) => void
+  #reader: HeaderReader | undefined
+  #introduction: Introduction | undefined
   #endpoint: Socket | undefined
   #tried: readonly Tried[] = NOTHING_TRIED
   /** When the attempt that runs is over. */
@@ -86,7 +77,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
     this.listener = listener
     this.startedMs = context.clock.now()
     this.#lastMs = this.startedMs
-    this.#timeouts = context.policy.timeouts(listener) ?? FALLBACK
+    this.#timeouts = context.policy.timeouts(listener) ?? NO_ROUTE_TIMEOUTS
     this.client = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
     fillClientAddress(socket.remoteAddress ?? '0.0.0.0', socket.remotePort ?? 0, this.client)
   }
@@ -155,19 +146,37 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
 
   #keepAlive(): void {
     this.#young = false
-    for (const socket of [this.#socket, this.#endpoint]) {
-      socket?.setKeepAlive(true, KEEP_ALIVE_MS, KEEP_ALIVE_EVERY_MS, KEEP_ALIVE_PROBES)
-    }
+    keepAlive(this.#socket)
+    if (this.#endpoint) keepAlive(this.#endpoint)
   }
 
   #halfClosed(): boolean {
     return this.#broken || this.#socket.readableEnded || this.#endpoint?.readableEnded === true
   }
 
+  introduced(header: ProxyHeaderParser): void {
+    if (header.known) Object.assign(this.client, header.client)
+    this.#introduction = header.introduction()
+    this.#obey(this.#context.policy.introduced(this.listener, this.client))
+  }
+
+  notIntroduced(end: SessionEnd): void {
+    if (end === 'client-closed') this.#socket.end()
+    else this.#stop(end)
+  }
+
   #ask(): void {
-    const decision = this.#context.policy.decide(this.listener, this.client, this.#tried)
+    this.#obey(this.#context.policy.decide(this.listener, this.client, this.#tried))
+  }
+
+  #obey(decision: Decision): void {
     if (decision.do === 'refuse') {
       this.#stop(decision.end)
+      return
+    }
+    if (decision.do === 'hear') {
+      this.#leaveNewcomers()
+      this.#reader = new HeaderReader(this.#socket, this.#context.clock, decision.withinMs, this)
       return
     }
     this.attempts++
@@ -190,13 +199,13 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
     endpoint.on('connect', () => {
       this.#deadline?.[Symbol.dispose]()
       this.connectMs = this.#context.clock.now() - this.#askedMs
-      this.#relay(endpoint)
+      this.#relay(endpoint, decision.prelude)
     })
   }
 
   #armDeadline(): void {
-    const { clock } = this.#context
-    this.#deadline = clock.after(this.#deadlineMs - clock.now(), () => this.#retry('connect-timeout'))
+    const leftMs = this.#deadlineMs - this.#context.clock.now()
+    this.#deadline = this.#context.clock.after(leftMs, () => this.#retry('connect-timeout'))
   }
 
   #retry(end: Tried['end']): void {
@@ -215,10 +224,11 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
     this.#context.newcomers.remove(this)
   }
 
-  #relay(endpoint: Socket): void {
+  #relay(endpoint: Socket, prelude: Prelude | undefined): void {
     const client = this.#socket
     endpoint.on('close', this.#closed)
     this.#open++
+    if (prelude) sendPrelude(endpoint, prelude, this, client, this.#introduction)
     this.#carry(client, endpoint, true)
     this.#carry(endpoint, client, false)
     this.#lastMs = this.#askedMs + this.connectMs
@@ -226,7 +236,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
     client.resume()
   }
 
-  /** Carries bytes one way, no faster than they are taken. */
+  /** Carries bytes one way, no faster than they are taken. A client may have closed right behind its PROXY header. */
   #carry(from: Socket, to: Socket, fromClient: boolean): void {
     let first = true
     let untaken: Buffer | undefined
@@ -251,7 +261,9 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
       untaken = undefined
       from.resume()
     })
-    from.on('end', () => this.#halfClose(to, fromClient ? 'client-closed' : 'endpoint-closed'))
+    const ended = () => this.#halfClose(to, fromClient ? 'client-closed' : 'endpoint-closed')
+    if (from.readableEnded) ended()
+    else from.on('end', ended)
   }
 
   #touch(fromClient: boolean): void {
@@ -284,7 +296,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
     }
     if (this.#broken) return
     this.#broken = true
-    this.#reason = errnoOf(error) === 'ETIMEDOUT' ? (IDLE_END[end] ?? end) : end
+    this.#reason = brokenEnd(error, end)
     this.#lastMs = this.#context.clock.now()
     const delivered = broken === this.#socket ? this.bytesFromClient : this.bytesFromEndpoint
     if (delivered === 0) reset(other)
@@ -314,6 +326,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer {
 
   /** Lets go of an endpoint that is not connected; whatever its socket still has to say concerns nobody. */
   #giveUpDialling(): void {
+    this.#reader?.[Symbol.dispose]()
     this.#deadline?.[Symbol.dispose]()
     this.#deadline = undefined
     const endpoint = this.#endpoint

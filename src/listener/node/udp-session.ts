@@ -5,7 +5,7 @@ import { fillClientAddress } from '../../model/address.ts'
 import { familyOf, type SocketAddress } from '../../model/keys.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
 import type { SessionTimeouts } from '../listener.ts'
-import { type NodeContext, OWN_ERRORS } from './context.ts'
+import { NO_ROUTE_TIMEOUTS, type NodeContext, OWN_ERRORS } from './context.ts'
 
 /** Datagrams kept while the socket to the endpoint is being made; it takes one turn of the event loop. */
 const MOST_WAITING = 64
@@ -13,13 +13,6 @@ const MOST_WAITING = 64
 const ONE_EXCHANGE_MS = 10_000
 /** Errors that say nothing about the endpoint: the datagram was too long for the path, or there was no room for it. */
 const PASSING_ERRORS = new Set(['EMSGSIZE', 'EAGAIN', 'EINTR'])
-const FALLBACK: SessionTimeouts = {
-  idleMs: 0,
-  halfCloseMs: 0,
-  udpIdleMs: 60_000,
-  udpResponses: undefined,
-  userTimeoutMs: undefined,
-}
 
 /** What a UDP session asks of the listener it belongs to. */
 export interface UdpOwner {
@@ -84,7 +77,7 @@ export class UdpSession implements SessionFacts, Expiring {
     this.listener = listener
     this.startedMs = context.clock.now()
     this.#lastMs = this.startedMs
-    this.#timeouts = context.policy.timeouts(listener) ?? FALLBACK
+    this.#timeouts = context.policy.timeouts(listener) ?? NO_ROUTE_TIMEOUTS
     this.client = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
     fillClientAddress(peer.address, peer.port, this.client)
   }
@@ -153,8 +146,8 @@ export class UdpSession implements SessionFacts, Expiring {
   /** Chooses an endpoint and begins to connect to it; ends the session where there is none. */
   #connect(): boolean {
     const decision = this.#context.policy.decide(this.listener, this.client, this.#tried)
-    if (decision.do === 'refuse') {
-      this.cut(decision.end)
+    if (decision.do !== 'forward') {
+      this.cut(decision.do === 'refuse' ? decision.end : 'internal')
       return false
     }
     this.attempts++
