@@ -1,7 +1,13 @@
 import { defineConfig } from 'vitest/config'
 
 const HOUSE = ['test/architecture.test.ts', 'test/docs.test.ts']
-const SOCKETS = ['test/listener/**/*.test.ts', 'test/runtime/**/*.test.ts', 'test/cli/**/*.test.ts', 'test/e2e/**/*.test.ts']
+const SOCKETS = [
+  'test/listener/**/*.test.ts',
+  'test/runtime/**/*.test.ts',
+  'test/cli/**/*.test.ts',
+  'test/e2e/**/*.test.ts',
+  'test/real/**/*.test.ts',
+]
 
 export default defineConfig({
   test: {

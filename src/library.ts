@@ -24,9 +24,20 @@ export type { ProxyAddress } from './runtime/proxy.ts'
 /** Value of an option as a configuration file would give it: `'30s'`, `2`, `true`, or a list. */
 export type OptionInput = string | number | boolean | readonly (string | number)[]
 
+/** Options of `portald run` alone. */
+type NotForLibrary =
+  | 'config'
+  | 'file'
+  | 'kubeconfig'
+  | 'inCluster'
+  | 'namespace'
+  | 'labelSelector'
+  | 'clusterCopy'
+  | 'onlyWithoutIpvs'
+
 /** What to serve, and any option of `docs/configuration.md` by its key. Nothing is read from the environment, and
  *  metrics and health checks are answered only where an address for them is given. */
-export type OpenProxyOptions = { readonly [Key in Exclude<OptionKey, 'config' | 'file' | 'onlyWithoutIpvs'>]?: OptionInput } & {
+export type OpenProxyOptions = { readonly [Key in Exclude<OptionKey, NotForLibrary>]?: OptionInput } & {
   /** Kubernetes objects: Services, EndpointSlices, Endpoints, Lists. They are copied. */
   readonly objects?: readonly unknown[]
   /** Files and folders of such objects to read and watch. */

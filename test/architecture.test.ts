@@ -24,6 +24,7 @@ const RANKS: Readonly<Record<string, number>> = {
 const DOORS: Readonly<Record<string, readonly string[] | 'all'>> = {
   'lib/libc': 'all',
   'balancer/schedulers': ['registry.ts'],
+  'source/cluster': ['cluster-source.ts'],
   'listener/node': ['engine.ts'],
   'listener/native': ['engine.ts', 'loop.ts'],
   'listener/sctp': ['engine.ts'],

@@ -161,7 +161,7 @@ function readMetrics(
     services: now.servicePorts,
     affinity: now.affinity,
     listeners,
-    sources: now.sources.map(({ name, state }) => ({ name, synced: state?.synced ?? false, readAtMs: state?.readAtMs })),
+    sources: now.sources.map(({ name, state, readAtMs }) => ({ name, synced: state?.synced ?? false, readAtMs })),
     problems: { error: errors, warning: now.problems.length - errors },
     snapshotRevision: now.snapshot?.revision ?? 0,
     vips: now.vips,

@@ -12,7 +12,7 @@ Examples:
   portald doctor`,
   },
   run: {
-    description: 'Serve the Services of watched files.',
+    description: 'Serve the Services of watched files, or of a Kubernetes cluster.',
     examples: `
 Every option can also be a variable (PORTALD_NODE_IP for --node-ip) or a key of the --config file (nodeIp);
 a flag wins over a variable, and a variable over the file. Durations are written 250ms, 30s or 1h30m.
@@ -25,7 +25,8 @@ Examples:
   portald run --file services.yaml
   portald run --file /etc/portald --node-ip 192.0.2.10 --service-cluster-ip-range 10.96.0.0/16
   portald run --config portald.yaml --log-level debug --access-log -
-  portald run --config /var/lib/kube-proxy/config.conf --file /etc/portald`,
+  portald run --kubeconfig /etc/kubernetes/portald.conf --node-ip 192.0.2.10
+  portald run --config /var/lib/kube-proxy/config.conf`,
   },
   forward: {
     description: 'Forward one address to some endpoints, without any file.',

@@ -1,11 +1,16 @@
 import { systemClock } from '../lib/clock.ts'
 import { type KernelFiles, kernelFiles } from '../lib/kernel-files.ts'
-import type { GivenValues } from '../model/config.ts'
+import { readPackageVersion } from '../lib/package-version.ts'
+import { systemRandom } from '../lib/random.ts'
+import type { Configuration, GivenValues } from '../model/config.ts'
 import type { KubeProxyFlags } from '../model/kube-proxy-config.ts'
 import type { Problem } from '../model/problem.ts'
 import { prepareEngine } from '../runtime/choose-engine.ts'
+import { nodeNameOf } from '../runtime/node-context.ts'
+import type { ClusterAccess } from '../source/cluster/cluster-source.ts'
 import { openFileSource } from '../source/file-source.ts'
 import { openFileParser } from '../source/parser.ts'
+import type { Source } from '../source/source.ts'
 import { type CommandContext, refuseUsage, usageProblem } from './command-context.ts'
 import { readConfiguration } from './read-configuration.ts'
 
@@ -16,20 +21,19 @@ export interface RunArguments {
   readonly kubeProxyFlags: KubeProxyFlags
 }
 
-/** Serves the Services of watched files until a signal ends it. */
+/** Serves the Services of watched files and of a cluster until a signal ends it. */
 export async function run(given: RunArguments, context: CommandContext, kernel: KernelFiles = kernelFiles()): Promise<number> {
   const problems: Problem[] = []
   const config = await readConfiguration({ command: 'run', ...given, variables: context.variables }, problems)
   if (!config) return refuseUsage('run', problems, context)
-  if (config.files.length === 0) {
-    const missing = usageProblem('--file', 'must be given: a file or folder of Kubernetes objects to serve')
-    return refuseUsage('run', [...problems, missing], context)
-  }
+  const wrong = checkSources(config)
+  if (wrong) return refuseUsage('run', [...problems, wrong], context)
   const prepared = prepareEngine(config, systemClock)
   await using parser = await openFileParser({ clock: systemClock })
-  const sources = await Promise.all(
-    [...new Set(config.files)].map((path) => openFileSource(path, { clock: systemClock, parser })),
-  )
+  const files = await Promise.all([...new Set(config.files)].map((path) => openFileSource(path, { clock: systemClock, parser })))
+  const access = accessOf(config)
+  const cluster = access ? [await openCluster(access, config)] : []
+  const sources = [...files, ...cluster]
   // Files are read and workers start in threads of their own, while this one loads the rest.
   const [{ serve }, { createLogger }] = await Promise.all([import('./serve.ts'), import('../observe/logger.ts')])
   const logger = createLogger({ level: config.logLevel })
@@ -37,4 +41,25 @@ export async function run(given: RunArguments, context: CommandContext, kernel: 
   if (!config.onlyWithoutIpvs) return await serve(serving)
   const { onlyWithoutIpvs } = await import('./only-without-ipvs.ts')
   return await serve({ ...serving, ...onlyWithoutIpvs({ sources, kernel, clock: systemClock, logger }) })
+}
+
+/** What is wrong with where objects come from. */
+function checkSources({ files, kubeconfig, inCluster }: Configuration): Problem | undefined {
+  if (kubeconfig !== undefined && inCluster) return usageProblem('--in-cluster', 'must not be given beside --kubeconfig')
+  if (files.length > 0 || kubeconfig !== undefined || inCluster) return undefined
+  const words = 'a file or folder of Kubernetes objects to serve; or --kubeconfig or --in-cluster, for those of a cluster'
+  return usageProblem('--file', `must be given: ${words}`)
+}
+
+function accessOf({ kubeconfig, inCluster }: Configuration): ClusterAccess | undefined {
+  if (kubeconfig !== undefined) return { kind: 'kubeconfig', path: kubeconfig }
+  return inCluster ? { kind: 'in-cluster' } : undefined
+}
+
+async function openCluster(access: ClusterAccess, config: Configuration): Promise<Source> {
+  const { openClusterSource } = await import('../source/cluster/cluster-source.ts')
+  const { namespace, labelSelector = '', serviceProxyName: proxyName } = config
+  const scope = { namespace, labelSelector, nodeName: nodeNameOf(config), proxyName }
+  const settings = { access, scope, userAgent: `portald/${readPackageVersion()}`, copy: config.clusterCopy }
+  return openClusterSource(settings, { clock: systemClock, random: systemRandom })
 }

@@ -27,6 +27,16 @@ import { type Problem, showValue } from './problem.ts'
 /** Everything a process was told about itself: read once at start, complete, in canonical form. */
 export interface Configuration {
   readonly files: readonly string[]
+  /** The cluster to follow; undefined: none, unless `inCluster`. */
+  readonly kubeconfig: string | undefined
+  /** Follow the cluster that this pod is in. */
+  readonly inCluster: boolean
+  /** Of the cluster; undefined: all. */
+  readonly namespace: string | undefined
+  /** Of the cluster's Services; undefined: all. */
+  readonly labelSelector: string | undefined
+  /** A path; undefined: no copy. */
+  readonly clusterCopy: string | undefined
   readonly engine: OptionValue<'engine'>
   /** Undefined: as many as suit the machine. */
   readonly workers: number | undefined
@@ -115,6 +125,11 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
   const clusterIpRanges = unique(read('serviceClusterIpRange'))
   const configuration: Configuration = {
     files: read('file'),
+    kubeconfig: read('kubeconfig').at(-1),
+    inCluster: required('inCluster'),
+    namespace: read('namespace').at(-1),
+    labelSelector: read('labelSelector').at(-1),
+    clusterCopy: read('clusterCopy').at(-1),
     engine: required('engine'),
     workers: read('workers').at(-1),
     hostnameOverride: read('hostnameOverride').at(-1),

@@ -49,7 +49,8 @@ const SYNC = 'there are no rules to write again; a change is in force within mil
 const SNAT = 'endpoints see an address of this machine unless a Service says otherwise'
 const TRACKING = "sessions are sockets of this process; the kernel's tables stay as they are"
 const WINDOWS = 'it is for Windows'
-const API = 'objects come from files (--file), not yet from the Kubernetes API'
+const API = 'objects are read a few times and then watched'
+const JSON_ONLY = 'objects are read as JSON'
 const LOGS = 'the log is JSON lines on standard error'
 
 function used(
@@ -166,12 +167,19 @@ export const KUBE_PROXY_SETTINGS: readonly KubeProxySetting[] = [
     'port of the metrics where no address is given; 0 is off',
     portOn('metricsBindAddress', '127.0.0.1'),
   ),
-  ignored('clientConnection.acceptContentTypes', '', text, '', API),
+  ignored('clientConnection.acceptContentTypes', '', text, '', JSON_ONLY),
   ignored('clientConnection.burst', 'kube-api-burst', count, '10', API),
-  ignored('clientConnection.contentType', 'kube-api-content-type', text, 'application/vnd.kubernetes.protobuf', API),
-  ignored('clientConnection.kubeconfig', 'kubeconfig', text, '', API),
+  ignored('clientConnection.contentType', 'kube-api-content-type', text, 'application/vnd.kubernetes.protobuf', JSON_ONLY),
+  used(
+    'clientConnection.kubeconfig',
+    'kubeconfig',
+    text,
+    '',
+    'the same option; nothing means `--in-cluster` only where that is given',
+    gives('kubeconfig'),
+  ),
   ignored('clientConnection.qps', 'kube-api-qps', text, '5', API),
-  ignored('', 'master', text, '', API),
+  ignored('', 'master', text, '', "the address of the API server is the kubeconfig's"),
   ignored('configSyncPeriod', 'config-sync-period', period, '15m0s', API),
   used(
     'clusterCIDR',

@@ -34,6 +34,14 @@ export interface ControlPlaneOptions {
   readonly onQueued: () => void
 }
 
+/** A source, and what it said last. */
+export interface SourceReading {
+  readonly name: string
+  readonly state: SourceState | undefined
+  /** When that was last known to hold, in milliseconds since 1970. */
+  readonly readAtMs: number | undefined
+}
+
 /** From sources to snapshots: takes the newest state of each source, parses, compiles and publishes, at one pace. A
  *  source that fails keeps its last good state; nothing is ever removed because something could not be read. */
 export class ControlPlane implements AsyncDisposable {
@@ -79,8 +87,11 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   /** The newest state of each source, in their order. */
-  states(): readonly { readonly name: string; readonly state: SourceState | undefined }[] {
-    return this.#options.sources.map(({ name }, n) => ({ name, state: this.#states[n] }))
+  states(): readonly SourceReading[] {
+    return this.#options.sources.map((source, n) => {
+      const state = this.#states[n]
+      return { name: source.name, state, readAtMs: source.heardAtMs ? source.heardAtMs() : state?.readAtMs }
+    })
   }
 
   /** Reads every source and the machine's addresses again now. */

@@ -11,9 +11,9 @@ import type { SessionRecord } from '../model/session.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
 import type { FrontendKind, Snapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
-import type { Source, SourceState } from '../source/source.ts'
+import type { Source } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
-import { ControlPlane } from './control-plane.ts'
+import { ControlPlane, type SourceReading } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
 import type { NodeContextOptions } from './node-context.ts'
 import { type Programmed, programmed } from './programmed.ts'
@@ -63,7 +63,7 @@ export interface ProxyReading {
   readonly synced: boolean
   readonly snapshot: Snapshot | undefined
   readonly problems: readonly Problem[]
-  readonly sources: readonly { readonly name: string; readonly state: SourceState | undefined }[]
+  readonly sources: readonly SourceReading[]
   readonly ledger: LedgerViews
   readonly servicePorts: Iterable<{ readonly slot: number; readonly key: ServicePortKey }>
   readonly affinity: { readonly entries: number; readonly evictions: number }

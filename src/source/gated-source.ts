@@ -33,6 +33,7 @@ export function createGatedSource(source: Source, gate: Latest<boolean>, clock: 
       await following
     },
     refresh: () => source.refresh(),
+    ...(source.heardAtMs ? { heardAtMs: () => source.heardAtMs?.() } : {}),
     async [Symbol.asyncDispose]() {
       shown.close()
       ended.abort()

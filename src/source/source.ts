@@ -21,4 +21,7 @@ export interface Source extends AsyncDisposable {
   watch(signal: AbortSignal): AsyncIterable<SourceState>
   /** Reads again now, whatever changed or not. */
   refresh(): void
+  /** When what the newest state says was last known to hold, in milliseconds since 1970, for a source that can tell
+   *  without a new state; undefined: not yet. */
+  heardAtMs?(): number | undefined
 }

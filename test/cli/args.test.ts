@@ -87,14 +87,13 @@ describe('command line', () => {
     const argv = ['--masquerade-all', '--profiling=false', '--kube-api-burst', '5', '--log_dir=/a_b', '-v=4', '--v', '5', '-v6']
     expect(parseArguments([...argv, '--metrics_bind_address=', '--kubeconfig='])).toEqual({
       command: 'run',
-      flags: { metricsBindAddress: [''] },
+      flags: { metricsBindAddress: [''], kubeconfig: [''] },
       kubeProxyFlags: {
         'masquerade-all': ['true'],
         profiling: ['false'],
         'kube-api-burst': ['5'],
         'log-dir': ['/a_b'],
         v: ['4', '5', '6'],
-        kubeconfig: [''],
       },
     })
   })

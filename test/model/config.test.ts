@@ -42,6 +42,11 @@ describe('configuration', () => {
     expect(parse({})).toEqual({
       configuration: {
         files: [],
+        kubeconfig: undefined,
+        inCluster: false,
+        namespace: undefined,
+        labelSelector: undefined,
+        clusterCopy: undefined,
         engine: 'auto',
         workers: undefined,
         hostnameOverride: undefined,
@@ -208,7 +213,7 @@ describe('configuration', () => {
   it('names the nearest option for a key that does not exist', () => {
     expect(parse({ file: file({ nodePortAdresses: '', config: 'x' }, { nodePortAdresses: 9 }) }).lines).toEqual([
       'portald.yaml:9: error: nodePortAdresses: is not an option; the nearest is nodeportAddresses',
-      'portald.yaml: error: config: is not an option; the nearest is file',
+      'portald.yaml: error: config: is not an option; the nearest is kubeconfig',
     ])
   })
 

@@ -226,10 +226,10 @@ describe('flags of kube-proxy', () => {
     const kubeProxyFlags = {
       'masquerade-all': ['false', 'true'],
       'ipvs-exclude-cidrs': ['10.0.0.0/8', '10.1.0.0/16'],
-      kubeconfig: ['/k'],
+      'kube-api-burst': ['20'],
     }
     expect(parse({ kubeProxyFlags }).lines).toEqual([
-      '--kubeconfig: warning: "/k": has no meaning here: objects come from files (--file), not yet from the Kubernetes API',
+      '--kube-api-burst: warning: "20": has no meaning here: objects are read a few times and then watched',
       '--masquerade-all: warning: "true": has no meaning here: endpoints see an address of this machine unless a Service says otherwise',
       '--ipvs-exclude-cidrs: warning: "10.0.0.0/8,10.1.0.0/16": has no meaning here: portald makes no rules in the kernel',
     ])
