@@ -15,12 +15,11 @@ const TO_READ = READABLE | HUNG_UP | ABORTED
 /** How a round of splicing ended. Anything above is the errno of the side that bytes come from. */
 export const DRY = 0
 export const SHARE_USED = -1
-export const SOURCE_ENDED = -2
-export const SINK_FULL = -3
+export const SINK_FULL = -2
 /** The sink's errno is {@link TcpSplicer.sinkError}. */
-export const SINK_FAILED = -4
-/** Urgent data is next, which cannot be spliced over. */
-export const COPY_NEXT = -5
+export const SINK_FAILED = -3
+/** The end is next, or urgent data that came before it: they cannot be told apart by splicing, nor spliced over. */
+export const COPY_NEXT = -4
 
 /** Moves bulk through borrowed pipes, without it passing through this process. */
 export class TcpSplicer implements Disposable {
@@ -118,8 +117,7 @@ export class TcpSplicer implements Disposable {
         }
       }
       if (pipes.held(pipe) === 0) {
-        if (ended) return SOURCE_ENDED
-        if ((flags[from] as number) & URGENT) return COPY_NEXT
+        if (ended || (flags[from] as number) & URGENT) return COPY_NEXT
         if ((flags[from] as number) & TO_READ) continue
         return DRY
       }
