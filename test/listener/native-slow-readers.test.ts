@@ -9,6 +9,7 @@ import { steady } from '../support/steady.ts'
 
 const KIB = 1024
 const MIB = 1024 * KIB
+const SHORT_MS = 300
 const WHERE = { network: '127.42.15', firstPort: 22_000, workers: 1, openEngine: nativeEngine({ workers: 1 }) }
 /** So often in a row it is unread: nobody is about to read it. */
 const LOOKS = 50
@@ -66,4 +67,15 @@ describe.skipIf(!libc)('a native session whose endpoint does not read', () => {
       expect([text.replaceAll(/[^a]/g, '').length, text.replaceAll(/[^b]/g, '').length]).toEqual([sent, KIB])
     })
   }
+})
+
+describe.skipIf(!libc)('a native session', () => {
+  it('of a client that has half closed and then takes nothing says so, under a user timeout', async () => {
+    await using world = await EngineWorld.open(WHERE)
+    const endpoint = await world.tcpEndpoint('read end, send 1M')
+    const listener = await world.listen({ endpoints: [endpoint], userTimeoutMs: SHORT_MS })
+    const client = await listener.connect()
+    client.pause().halfClose()
+    expect(await listener.record()).toMatchObject({ end: 'client-idle' })
+  })
 })

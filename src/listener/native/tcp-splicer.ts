@@ -3,7 +3,7 @@ import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from '../../lib/libc/constants.ts'
 import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
 import { MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
 import { PipePool } from './pipe-pool.ts'
-import { ABORTED, HUNG_UP, READABLE, type TcpTable, UNWRITABLE, URGENT, WRITABLE } from './tcp-table.ts'
+import { ABORTED, HUNG_UP, READABLE, type TcpTable, TIMED_OUT, UNWRITABLE, URGENT, WRITABLE } from './tcp-table.ts'
 import { COPY_BYTES, type WorkerContext } from './worker-context.ts'
 
 /** A spliced direction that moved less than this in a turn had a quiet turn; after so many it is copied again. */
@@ -113,7 +113,7 @@ export class TcpSplicer implements Disposable {
           } else if (error === ERRNO.EINTR && ++interrupted <= MOST_INTERRUPTIONS) continue
           else if (pipes.held(pipe) === 0 || ownEnd(error) !== undefined) return error
           // A broken socket says so only once; it is remembered until the pipe is empty.
-          else flags[from] = state | UNWRITABLE
+          else flags[from] = state | UNWRITABLE | (error === ERRNO.ETIMEDOUT ? TIMED_OUT : 0)
         }
       }
       if (pipes.held(pipe) === 0) {
