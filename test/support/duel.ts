@@ -123,7 +123,8 @@ export class Duel {
     const { raw, fd } = player
     switch (step.verb) {
       case 'send':
-        if (player.shut) return
+        // Behind what it does not read it is not told that nobody is there.
+        if (player.shut || (other.left && player.paused && player.received.bytes < other.sent)) return
         player.wanted += step.bytes
         if (other.left) await this.#sendToNobody(player)
         else await this.#settle()
