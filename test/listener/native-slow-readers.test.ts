@@ -78,4 +78,31 @@ describe.skipIf(!libc)('a native session', () => {
     client.pause().halfClose()
     expect(await listener.record()).toMatchObject({ end: 'client-idle' })
   })
+
+  it('that looks for an endpoint while its timeouts become shorter has the shorter ones', async () => {
+    await using world = await EngineWorld.open(WHERE)
+    const [hole, hello] = [await world.blackHole(), await world.tcpEndpoint('say hello')]
+    const listener = await world.listen({ endpoints: [hole], connectMs: [500, 5_000] })
+    const client = await listener.connect()
+    await eventually(() => expect(listener.countAt(hole, 'active')).toBe(1))
+    await listener.publish({ endpoints: [hole, hello], idleMs: SHORT_MS })
+    await client.receives('hello')
+    expect(await listener.record()).toMatchObject({ end: 'client-idle' })
+  })
+
+  it('that was reset while its other side does not read has a half-close timeout that becomes shorter', async () => {
+    await using world = await EngineWorld.open(WHERE)
+    const endpoint = await world.tcpEndpoint('accept')
+    const listener = await world.listen({ endpoints: [endpoint] })
+    const client = await listener.connect()
+    const session = (await endpoint.session()).pause()
+    await client.sendPattern(MIB)
+    await steady(() => client.sent)
+    client.reset()
+    await eventually(() => expect(unreadBytes(session.localPort)).toBeGreaterThan(0))
+    await settle()
+    expect(world.engine.sessions()).toBe(1)
+    await listener.publish({ halfCloseMs: SHORT_MS })
+    expect(await listener.record()).toMatchObject({ end: 'client-reset' })
+  })
 })

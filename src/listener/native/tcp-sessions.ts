@@ -162,6 +162,12 @@ export class TcpSessions implements SessionOwner, Disposable {
 
   #look(session: number, now: number): void {
     const { table } = this
+    // They may have become shorter: that is why it is looked at, maybe.
+    const timeouts = this.#context.policy.timeouts(table.listeners[session] as number)
+    if (timeouts) {
+      table.idleMs[session] = timeouts.idleMs
+      table.halfCloseMs[session] = timeouts.halfCloseMs
+    }
     if ((table.flags[2 * session + 1] as number) & CONNECTING) {
       const deadline = (table.askedMs[session] as number) + (table.attemptMs[session] as number)
       if (now < deadline) this.#wheel.set(session, deadline)
@@ -217,11 +223,6 @@ export class TcpSessions implements SessionOwner, Disposable {
 
   #checkIdle(session: number, now: number): void {
     const { table } = this
-    const timeouts = this.#context.policy.timeouts(table.listeners[session] as number)
-    if (timeouts) {
-      table.idleMs[session] = timeouts.idleMs
-      table.halfCloseMs[session] = timeouts.halfCloseMs
-    }
     const ending = table.reasons[session] !== 0
     const limit = (ending ? table.halfCloseMs[session] : table.idleMs[session]) as number
     const due = (table.lastMs[session] as number) + limit
