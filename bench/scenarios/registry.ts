@@ -3,6 +3,7 @@ import { connections, keepAlive, keepAliveTwoWorkers } from './http.ts'
 import { idleSessions } from './idle-sessions.ts'
 import { halfLoad, mixed } from './latency.ts'
 import { reload } from './reload.ts'
+import { scaleScenarios } from './scale.ts'
 import type { Scenario } from './scenario.ts'
 import { startUp } from './start-up.ts'
 import { udpRoundTripScenarios, udpStreamScenarios } from './udp.ts'
@@ -17,6 +18,7 @@ export const SCENARIOS: readonly Scenario[] = [
   halfLoad,
   mixed,
   reload,
+  ...scaleScenarios,
   idleSessions,
   startUp,
   keepAliveTwoWorkers,

@@ -49,15 +49,17 @@ export function portaldSubject({ name, engine, tree }: PortaldOptions): Subject 
   const bin = join(tree, 'bin', 'portald.js')
   const open = async (lab: Lab, plan: SubjectPlan) => {
     const directory = lab.directory
-    const file = join(directory, `${name}.yaml`)
-    await replaceFile(file, serviceObjects(plan.listeners))
+    const file = plan.objectsFile ?? join(directory, `${name}.yaml`)
+    if (plan.objectsFile === undefined) await replaceFile(file, serviceObjects(plan.listeners))
     const command = [process.execPath, bin, 'run', '--file', file, '--allow-loopback-endpoints', '--engine', engine]
-    const quiet = ['--workers', `${plan.workers}`, '--metrics-bind-address=', '--healthz-bind-address=', '--log-level', 'warn']
+    const quiet = ['--workers', `${plan.workers}`, '--metrics-bind-address=', '--healthz-bind-address=']
+    if (plan.objectsFile === undefined) quiet.push('--log-level', 'warn')
     const child = await openChild({ name, command: [...command, ...quiet], cores: plan.cores, directory })
     return {
       addresses: plan.listeners.map(({ local }) => local),
       pids: () => [child.pid],
       gone: child.gone,
+      output: child.output,
       reload: (listeners: readonly ListenerPlan[]) => replaceFile(file, serviceObjects(listeners)),
       [Symbol.asyncDispose]: () => child[Symbol.asyncDispose](),
     }
@@ -67,6 +69,7 @@ export function portaldSubject({ name, engine, tree }: PortaldOptions): Subject 
     protocols: new Set(['tcp', 'udp']),
     reloads: true,
     scales: engine === 'native',
+    readsObjects: true,
     describe: () => `portald, engine ${engine}, Node ${process.versions.node}${name.includes('@') ? `, from ${tree}` : ''}`,
     async unavailable(lab) {
       if (!existsSync(bin)) return 'not available: bin/portald.js does not exist yet'

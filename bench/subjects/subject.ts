@@ -17,6 +17,8 @@ export interface SubjectPlan {
   readonly workers: number
   /** Whether `reload` will be called: some need another set-up for it. */
   readonly willReload?: boolean
+  /** A file of Kubernetes objects to serve instead of `listeners`, for a subject that `readsObjects`. */
+  readonly objectsFile?: string
   /** `taskset` list of cores for the process. */
   readonly cores: string | undefined
 }
@@ -29,6 +31,8 @@ export interface OpenSubject extends AsyncDisposable {
   pids(): readonly number[]
   /** Why it is not running any more. */
   gone(): string | undefined
+  /** Its log so far, for a subject that `readsObjects`. */
+  output?(): string
   /** Puts other listeners in force without a restart; returns once asked, not once done. */
   reload?(listeners: readonly ListenerPlan[]): Promise<void>
 }
@@ -40,6 +44,7 @@ export interface Subject {
   readonly reloads: boolean
   /** Several worker threads or processes, if it is told to. */
   readonly scales: boolean
+  readonly readsObjects?: boolean
   /** What it is and how it is set up, with its version, in one line. */
   describe(): string
   /** Why it cannot take part on this machine. */

@@ -97,10 +97,11 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
         workingSinceMs ??= waitingSinceMs
         waitingSinceMs = undefined
       },
-      onApplied(durationMs) {
+      onApplied(durationMs, programmed) {
         workingSinceMs = undefined
         appliedWallMs = clock.wall()
         metrics?.syncFinished(durationMs, FAMILIES)
+        for (const { latencyMs, family } of programmed) metrics?.programmed(latencyMs, [family])
         followChecks()
       },
     },

@@ -55,26 +55,32 @@ const OUT_OF_ATTEMPTS = {
   'connect-timeout': { do: 'refuse', end: 'connect-timeout' },
 } as const satisfies { readonly [End in Tried['end']]: Decision }
 
-/** A route, ready to be asked. */
+/** A route, ready to be asked. What is built from its lists is built with the first client: most of many Services are quiet. */
 class RouteState {
   readonly route: PublishedRoute
   readonly admission: Admission
-  readonly #forOthers: Choices
-  readonly #forLocals: Choices | undefined
+  readonly #maker: ChoicesMaker
+  #forOthers: Choices | undefined
+  #forLocals: Choices | undefined
   readonly #locals: ClientRanges | undefined
 
   /** `locals`: who is on this node, where the route tells them apart. */
   constructor(route: PublishedRoute, maker: ChoicesMaker, locals: ClientRanges | undefined) {
     this.route = route
     this.admission = new Admission(route.sourceRanges)
-    this.#forOthers = maker.make(route, route)
-    this.#forLocals = route.forLocalClients && maker.make(route, route.forLocalClients)
+    this.#maker = maker
     this.#locals = locals
   }
 
   /** What this client may be given. */
   choicesFor(client: ClientAddress): Choices {
-    return this.#forLocals && this.#locals?.contains(client) ? this.#forLocals : this.#forOthers
+    const { forLocalClients } = this.route
+    if (forLocalClients && this.#locals?.contains(client)) {
+      this.#forLocals ??= this.#maker.make(this.route, forLocalClients)
+      return this.#forLocals
+    }
+    this.#forOthers ??= this.#maker.make(this.route, this.route)
+    return this.#forOthers
   }
 }
 

@@ -5,16 +5,16 @@ import { choice, list, mapping } from './reader.ts'
 
 const optionalText = z.string().nullish()
 const optionalFlag = z.boolean().nullish()
-const hints = z.array(z.looseObject({ name: z.string() })).nullish()
-const ports = z.array(z.looseObject({ name: portName, protocol, port: optionalPort })).nullish()
+const hints = z.array(z.object({ name: z.string() })).nullish()
+const ports = z.array(z.object({ name: portName, protocol, port: optionalPort })).nullish()
 export type EndpointPorts = z.output<typeof ports>
 
-const sliceEndpoint = z.looseObject({
+const sliceEndpoint = z.object({
   addresses: list,
-  conditions: z.looseObject({ ready: optionalFlag, serving: optionalFlag, terminating: optionalFlag }).nullish(),
+  conditions: z.object({ ready: optionalFlag, serving: optionalFlag, terminating: optionalFlag }).nullish(),
   nodeName: optionalText,
   zone: optionalText,
-  hints: z.looseObject({ forZones: hints, forNodes: hints }).nullish(),
+  hints: z.object({ forZones: hints, forNodes: hints }).nullish(),
   /** v1beta1: what nodeName and zone were before they were fields. */
   topology: mapping.nullish(),
   /** What became of it in v1. */
@@ -23,18 +23,18 @@ const sliceEndpoint = z.looseObject({
 export type RawSliceEndpoint = z.output<typeof sliceEndpoint>
 
 /** What is read of an EndpointSlice, v1 or v1beta1. */
-export const sliceSchema = z.looseObject({
+export const sliceSchema = z.object({
   metadata: metadataSchema(dnsSubdomain),
   addressType: choice(['IPv4', 'IPv6', 'FQDN'], undefined),
   endpoints: z.array(sliceEndpoint).nullish(),
   ports,
 })
 
-const addresses = z.array(z.looseObject({ ip: z.unknown().optional(), nodeName: optionalText })).nullish()
+const addresses = z.array(z.object({ ip: z.unknown().optional(), nodeName: optionalText })).nullish()
 export type RawAddresses = z.output<typeof addresses>
 
 /** What is read of a v1 Endpoints object. */
-export const endpointsSchema = z.looseObject({
+export const endpointsSchema = z.object({
   metadata: metadataSchema(dnsSubdomain),
-  subsets: z.array(z.looseObject({ addresses, notReadyAddresses: addresses, ports })).nullish(),
+  subsets: z.array(z.object({ addresses, notReadyAddresses: addresses, ports })).nullish(),
 })

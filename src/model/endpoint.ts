@@ -40,6 +40,8 @@ export interface EndpointGroup {
   /** What it came from, such as `EndpointSlice default/web-abc12`. */
   readonly object: string
   readonly family: 4 | 6
+  /** When the change in the cluster happened that it was last written for, in milliseconds since 1970, if it says. */
+  readonly triggeredMs: number | undefined
   readonly ports: readonly { readonly name: string; readonly protocol: Protocol; readonly port: Port }[]
   readonly endpoints: readonly SliceEndpoint[]
   /** What the object says of all its endpoints; undefined: nothing. */

@@ -11,9 +11,8 @@ import type { SourceObject } from './source-object.ts'
 export interface LinkedObjects {
   readonly services: ReadonlyMap<ServiceKey, Located<Service>>
   readonly endpoints: ReadonlyMap<ServiceKey, readonly Located<EndpointGroup>[]>
-  /** The object of a Service, and the first object that lists endpoints for it. */
-  readonly serviceObjects: ReadonlyMap<ServiceKey, SourceObject>
-  readonly endpointObjects: ReadonlyMap<ServiceKey, SourceObject>
+  /** By subject, such as `Service default/web`. */
+  readonly owners: ReadonlyMap<string, SourceObject>
   /** Services that exist, but with errors. */
   readonly broken: ReadonlySet<string>
 }
@@ -25,14 +24,16 @@ export function checkLinks(objects: LinkedObjects): Problem[] {
     if (service.notServed !== undefined) continue
     const findings = new Findings()
     checkService(service, objects.endpoints.get(key) ?? [], findings)
-    const object = objects.serviceObjects.get(key)
-    if (object) problems.push(...placeFindings(findings.list(), `Service ${key}`, object.origin, object.value))
+    const found = findings.list()
+    const object = found.length > 0 ? objects.owners.get(`Service ${key}`) : undefined
+    if (object) problems.push(...placeFindings(found, `Service ${key}`, object.origin, object.value))
   }
   for (const [key, groups] of objects.endpoints) {
-    const object = objects.endpointObjects.get(key)
-    if (objects.services.has(key) || objects.broken.has(`Service ${key}`) || !object) continue
-    const findings = new Findings()
+    if (objects.services.has(key) || objects.broken.has(`Service ${key}`)) continue
     const subject = groups[0]?.value.object ?? ''
+    const object = objects.owners.get(subject)
+    if (!object) continue
+    const findings = new Findings()
     const label = subject.startsWith('EndpointSlice ')
     findings.warn(
       'no-service',
@@ -43,6 +44,14 @@ export function checkLinks(objects: LinkedObjects): Problem[] {
     problems.push(...placeFindings(findings.list(), subject, object.origin, object.value))
   }
   return problems
+}
+
+/** Whether there is anything to say about a Service and these endpoints together. */
+export function hasLinkFindings(service: Service, groups: readonly Located<EndpointGroup>[]): boolean {
+  if (service.notServed !== undefined) return false
+  const findings = new Findings()
+  checkService(service, groups, findings)
+  return findings.list().length > 0
 }
 
 const POLICIES = ['externalTrafficPolicy', 'internalTrafficPolicy'] as const

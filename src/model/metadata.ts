@@ -33,7 +33,7 @@ const time = converted((value, refuse) => {
 
 /** The part of metadata that is read, for objects whose name fits `name`. */
 export function metadataSchema(name: z.ZodType<string>) {
-  return z.looseObject({
+  return z.object({
     name,
     namespace,
     labels: mapping.nullish(),

@@ -12,6 +12,9 @@ import { read } from './reader.ts'
 /** Names the Service that a slice belongs to. */
 export const SERVICE_NAME_LABEL = 'kubernetes.io/service-name'
 
+/** Kubernetes writes there when what led to the last change of an endpoint object happened. */
+const TRIGGER_TIME = 'endpoints.kubernetes.io/last-change-trigger-time'
+
 type Ports = EndpointGroup['ports']
 const NONE: readonly string[] = []
 
@@ -38,7 +41,8 @@ export function parseEndpointSlice(value: unknown, options: ParseOptions, findin
   }
   const preference = parsePreference(labels, findings)
   if (service === undefined || findings.rejected) return []
-  return [{ service, object: `EndpointSlice ${metadata.namespace}/${metadata.name}`, family, ports, endpoints, ...preference }]
+  const object = `EndpointSlice ${metadata.namespace}/${metadata.name}`
+  return [{ service, object, family, triggeredMs: triggerTime(metadata.annotations), ports, endpoints, ...preference }]
 }
 
 /** A v1 Endpoints object in canonical form: a group for every subset and family in it. */
@@ -46,6 +50,7 @@ export function parseEndpoints(value: unknown, options: ParseOptions, findings: 
   const object = read(endpointsSchema, value, findings)
   if (!object || foreignEndpoints(object.metadata.labels ?? {}, options.serviceProxyName)) return []
   const service = serviceKey(object.metadata.namespace, object.metadata.name)
+  const triggeredMs = triggerTime(object.metadata.annotations)
   const preference = parsePreference(object.metadata.labels ?? {}, findings)
   const groups = (object.subsets ?? []).flatMap((subset, index) => {
     const path = ['subsets', index]
@@ -56,12 +61,18 @@ export function parseEndpoints(value: unknown, options: ParseOptions, findings: 
     ]
     return ([4, 6] as const).flatMap((family) => {
       const ofFamily = endpoints.filter((endpoint) => familyOf(endpoint.ip) === family)
-      return ofFamily.length > 0
-        ? [{ service, object: `Endpoints ${service}`, family, ports, endpoints: ofFamily, ...preference }]
-        : []
+      const group = { service, object: `Endpoints ${service}`, family, triggeredMs, ports, endpoints: ofFamily, ...preference }
+      return ofFamily.length > 0 ? [group] : []
     })
   })
   return findings.rejected ? [] : groups
+}
+
+/** It only feeds a metric: one that cannot be read is as good as none. */
+function triggerTime(annotations: Readonly<Record<string, unknown>> | null | undefined): number | undefined {
+  const text = annotations?.[TRIGGER_TIME]
+  const ms = typeof text === 'string' ? Date.parse(text) : Number.NaN
+  return Number.isNaN(ms) ? undefined : ms
 }
 
 function readServiceKey(

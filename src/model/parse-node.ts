@@ -8,10 +8,10 @@ import { metadataSchema } from './metadata.ts'
 import type { Node } from './node.ts'
 import { isBlank, list, read } from './reader.ts'
 
-const nodeSchema = z.looseObject({
-  metadata: metadataSchema(dnsSubdomain),
-  spec: z.looseObject({ podCIDR: z.unknown().optional(), podCIDRs: list.nullish(), taints: list.nullish() }).nullish(),
-  status: z.looseObject({ addresses: list.nullish() }).nullish(),
+const nodeSchema = z.object({
+  metadata: metadataSchema(dnsSubdomain).extend({ deletionTimestamp: z.unknown().optional() }),
+  spec: z.object({ podCIDR: z.unknown().optional(), podCIDRs: list.nullish(), taints: list.nullish() }).nullish(),
+  status: z.object({ addresses: list.nullish() }).nullish(),
 })
 
 /** A v1 Node; undefined when nobody can say which one. What else is odd about it is passed over: it serves others, too. */
@@ -28,7 +28,7 @@ export function parseNode(value: unknown, findings: Findings): Node | undefined 
     addresses: ownAddresses(status?.addresses ?? []),
     podCidrs: [...new Set(ranges.filter((range) => range !== undefined))],
     taints: (spec?.taints ?? []).map(keyOf).filter((key) => key !== undefined),
-    deleting: !isBlank(metadata['deletionTimestamp']),
+    deleting: !isBlank(metadata.deletionTimestamp),
   }
 }
 

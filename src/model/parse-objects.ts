@@ -1,7 +1,7 @@
 import type { EndpointGroup } from './endpoint.ts'
 import { Findings, locate, placeFindings } from './findings.ts'
 import type { ServiceKey } from './keys.ts'
-import { checkLinks } from './link-objects.ts'
+import { checkLinks, hasLinkFindings } from './link-objects.ts'
 import type { Node } from './node.ts'
 import type { Located, ObjectSet } from './objects.ts'
 import { type ParsedObject, parseObject } from './parse-object.ts'
@@ -10,7 +10,7 @@ import type { Problem } from './problem.ts'
 import type { Service } from './service.ts'
 import type { Origin, SourceObject } from './source-object.ts'
 
-/** Turns what sources found into an {@link ObjectSet}; remembers what it read as long as the values live. */
+/** Turns what sources found into an {@link ObjectSet}; remembers what it read last. */
 export interface ObjectParser {
   /** Objects in the order of their precedence: of two with one name the first one counts. Never throws. */
   parse(objects: readonly SourceObject[]): ObjectSet
@@ -24,76 +24,141 @@ interface Memory {
   readonly groups: readonly Located<EndpointGroup>[]
 }
 
+/** What the last parse was given, what became of each object, and of all of them. */
+interface Last {
+  readonly objects: readonly SourceObject[]
+  readonly memories: readonly Memory[]
+  readonly set: ObjectSet
+  /** By subject: the object that counts. */
+  readonly owners: Map<string, SourceObject>
+}
+
 type Groups = Map<ServiceKey, Located<EndpointGroup>[]>
 
 const MOST_NAMED = 3
+/** More changed slices than this are not put in one by one. */
+const MOST_REPLACED = 100
 
 export function createObjectParser(options: ParseOptions): ObjectParser {
-  const memories = new WeakMap<object, Memory>()
-  let previous: ObjectSet['endpoints'] = new Map()
+  let last: Last = { objects: [], memories: [], set: NOTHING, owners: new Map() }
 
-  function recall({ value, origin }: SourceObject): Memory {
-    const known = isObject(value) ? memories.get(value) : undefined
+  function recall({ value, origin }: SourceObject, known: Memory | undefined): Memory {
     if (known && isSameOrigin(known.origin, origin)) return known
-    const memory = remember(known?.parsed ?? parseObject(value, options), origin)
-    if (isObject(value)) memories.set(value, memory)
-    return memory
+    return remember(known?.parsed ?? parseObject(value, options), origin)
   }
 
   return {
     parse(objects) {
-      const problems: Problem[] = []
-      const services = new Map<ServiceKey, Located<Service>>()
-      const serviceObjects = new Map<ServiceKey, SourceObject>()
-      const nodes = new Map<string, Node>()
-      const slices: Groups = new Map()
-      const subsets: Groups = new Map()
-      const endpointObjects = new Map<ServiceKey, SourceObject>()
-      const broken = new Set<string>()
-      const owners = new Map<string, SourceObject>()
-      const ignored = new Map<string, number>()
-
-      for (const object of objects) {
-        const { parsed, service, groups } = recall(object)
-        for (const problem of placeFindings(parsed.findings, parsed.subject, object.origin, object.value)) problems.push(problem)
-        if (parsed.is === 'broken') broken.add(parsed.subject)
-        else if (parsed.is === 'other') ignored.set(parsed.kind, (ignored.get(parsed.kind) ?? 0) + 1)
-        else {
-          const owner = owners.get(parsed.subject)
-          if (owner) {
-            problems.push(...sayDuplicate(object, parsed.subject, owner))
-            continue
-          }
-          owners.set(parsed.subject, object)
-          if (parsed.is === 'node') nodes.set(parsed.node.name, parsed.node)
-          if (service) {
-            services.set(service.value.key, service)
-            serviceObjects.set(service.value.key, object)
-          }
-          for (const group of groups) {
-            append(parsed.is === 'slice' ? slices : subsets, group)
-            if (!endpointObjects.has(group.value.service)) endpointObjects.set(group.value.service, object)
-          }
-        }
-      }
-
-      const overridden = [...subsets.keys()].filter((key) => slices.has(key))
-      const endpoints = settle(new Map([...subsets, ...slices]), previous)
-      previous = endpoints
-      const links = checkLinks({ services, endpoints, serviceObjects, endpointObjects, broken })
-      return {
-        services,
-        endpoints,
-        nodes,
-        problems: problems.concat(links),
-        notes: [...noteIgnored(ignored), ...noteOverridden(overridden)],
-      }
+      const { from, end, endBefore } = changedPart(objects, last.objects)
+      if (from === end && from === endBefore) return last.set
+      const known = new Map<unknown, Memory>()
+      for (let at = from; at < endBefore; at++) known.set(last.objects[at]?.value, last.memories[at] as Memory)
+      const changed = objects.slice(from, end).map((object) => recall(object, known.get(object.value)))
+      const memories = [...last.memories.slice(0, from), ...changed, ...last.memories.slice(endBefore)]
+      const set =
+        (end === endBefore && replaceSlices(objects.slice(from, end), changed, from, last)) ||
+        collect(objects, memories, last.set, last.owners)
+      last = { objects, memories, set, owners: last.owners }
+      return set
     },
   }
 }
 
-function isObject(value: unknown): value is object {
-  return typeof value === 'object' && value !== null
+const NOTHING: ObjectSet = { services: new Map(), endpoints: new Map(), nodes: new Map(), problems: [], notes: [] }
+
+/** Where two lists differ: what is before and after is the same in both. */
+function changedPart(objects: readonly SourceObject[], before: readonly SourceObject[]) {
+  const shorter = Math.min(objects.length, before.length)
+  let from = 0
+  while (from < shorter && objects[from] === before[from]) from++
+  let same = 0
+  while (same < shorter - from && objects.at(-1 - same) === before.at(-1 - same)) same++
+  return { from, end: objects.length - same, endBefore: before.length - same }
+}
+
+/** The short way for what happens most: slices have other endpoints, and nothing else changed. Undefined where it is not so,
+ *  or where there is anything to say about it. */
+function replaceSlices(
+  objects: readonly SourceObject[],
+  changed: readonly Memory[],
+  from: number,
+  { objects: objectsBefore, memories, set, owners }: Last,
+): ObjectSet | undefined {
+  if (changed.length > MOST_REPLACED) return undefined
+  const endpoints = new Map(set.endpoints)
+  for (const [index, { parsed, groups }] of changed.entries()) {
+    const before = memories[from + index] as Memory
+    const [group] = groups
+    const [groupBefore] = before.groups
+    if (parsed.is !== 'slice' || parsed.findings.length + before.parsed.findings.length > 0 || !group || !groupBefore)
+      return undefined
+    const { service: key } = group.value
+    if (parsed.subject !== before.parsed.subject || key !== groupBefore.value.service) return undefined
+    // Others may say on which line it is: a second one of its name does.
+    if (group.origin.place !== groupBefore.origin.place || group.origin.line !== groupBefore.origin.line) return undefined
+    const list = endpoints.get(key) ?? []
+    const service = set.services.get(key)
+    if (owners.get(parsed.subject) !== objectsBefore[from + index] || !list.includes(groupBefore) || !service) return undefined
+    const replaced = list.map((one) => (one === groupBefore ? group : one))
+    if (hasLinkFindings(service.value, list) || hasLinkFindings(service.value, replaced)) return undefined
+    endpoints.set(key, replaced)
+  }
+  for (const [index, { parsed }] of changed.entries()) owners.set(parsed.subject, objects[index] as SourceObject)
+  return { ...set, endpoints }
+}
+
+/** Puts everything together. Fills `owners` anew. */
+function collect(
+  objects: readonly SourceObject[],
+  memories: readonly Memory[],
+  previous: ObjectSet,
+  owners: Map<string, SourceObject>,
+): ObjectSet {
+  owners.clear()
+  const problems: Problem[] = []
+  const services = new Map<ServiceKey, Located<Service>>()
+  const nodes = new Map<string, Node>()
+  const slices: Groups = new Map()
+  const subsets: Groups = new Map()
+  const broken = new Set<string>()
+  const ignored = new Map<string, number>()
+
+  for (const [index, object] of objects.entries()) {
+    const { parsed, service, groups } = memories[index] as Memory
+    if (parsed.findings.length > 0) {
+      for (const problem of placeFindings(parsed.findings, parsed.subject, object.origin, object.value)) problems.push(problem)
+    }
+    if (parsed.is === 'broken') broken.add(parsed.subject)
+    else if (parsed.is === 'other') ignored.set(parsed.kind, (ignored.get(parsed.kind) ?? 0) + 1)
+    else {
+      const owner = owners.get(parsed.subject)
+      if (owner) {
+        problems.push(...sayDuplicate(object, parsed.subject, owner))
+        continue
+      }
+      owners.set(parsed.subject, object)
+      if (parsed.is === 'node') nodes.set(parsed.node.name, parsed.node)
+      if (service) services.set(service.value.key, service)
+      for (const group of groups) append(parsed.is === 'slice' ? slices : subsets, group)
+    }
+  }
+
+  const overridden = [...subsets.keys()].filter((key) => slices.has(key))
+  const endpoints = settle(subsets.size === 0 ? slices : new Map([...subsets, ...slices]), previous.endpoints)
+  const links = checkLinks({ services, endpoints, owners, broken })
+  return {
+    services: sameEntries(services, previous.services) ? previous.services : services,
+    endpoints,
+    nodes,
+    problems: problems.concat(links),
+    notes: [...noteIgnored(ignored), ...noteOverridden(overridden)],
+  }
+}
+
+function sameEntries<K, V>(one: ReadonlyMap<K, V>, other: ReadonlyMap<K, V>): boolean {
+  if (one.size !== other.size) return false
+  for (const [key, value] of one) if (other.get(key) !== value) return false
+  return true
 }
 
 function isSameOrigin(one: Origin, other: Origin): boolean {

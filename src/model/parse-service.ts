@@ -162,7 +162,8 @@ function readHealthCheckNodePort(spec: ServiceSpec, options: ParseOptions, findi
 /** What only some types of Services may say. */
 function checkType(spec: ServiceSpec, headless: boolean, findings: Findings): void {
   const { type } = spec
-  const reject = (field: string, message: string) => findings.reject('service-type', ['spec', field], spec[field], message)
+  const reject = (field: keyof ServiceSpec, message: string) =>
+    findings.reject('service-type', ['spec', field], spec[field], message)
   const onNodes = type === 'NodePort' || type === 'LoadBalancer'
   if (onNodes && headless) reject('clusterIP', `must not be None for type ${type}`)
   if (type === 'ExternalName' && !isHostName((spec.externalName ?? '').replace(/\.$/, ''))) {

@@ -30,7 +30,7 @@ const targetPort = optional<unknown>((value, refuse) => {
   return refuse('target-port', 'must be a whole number from 1 to 65535, or a port name such as http')
 })
 
-const portSchema = z.looseObject({
+const portSchema = z.object({
   name: portName,
   protocol,
   port: portNumber,
@@ -38,7 +38,7 @@ const portSchema = z.looseObject({
   targetPort,
 })
 
-const specSchema = z.looseObject({
+const specSchema = z.object({
   type: choice(['ClusterIP', 'NodePort', 'LoadBalancer', 'ExternalName'], 'ClusterIP'),
   clusterIP: clusterIp,
   clusterIPs: z.array(clusterIp).nullish(),
@@ -51,8 +51,8 @@ const specSchema = z.looseObject({
   loadBalancerSourceRanges: z.array(z.string()).nullish(),
   sessionAffinity: choice(['None', 'ClientIP'], 'None'),
   sessionAffinityConfig: z
-    .looseObject({
-      clientIP: z.looseObject({ timeoutSeconds: whole('affinity-timeout', 1, LONGEST_AFFINITY_S).nullish() }).nullish(),
+    .object({
+      clientIP: z.object({ timeoutSeconds: whole('affinity-timeout', 1, LONGEST_AFFINITY_S).nullish() }).nullish(),
     })
     .nullish(),
   internalTrafficPolicy: trafficPolicy,
@@ -63,17 +63,15 @@ const specSchema = z.looseObject({
 })
 export type ServiceSpec = z.output<typeof specSchema>
 
-const ingressSchema = z.looseObject({
+const ingressSchema = z.object({
   ip: optional<Ip>((value, refuse) => (isBlank(value) ? undefined : frontendIp(value, refuse))),
   ipMode: choice(['VIP', 'Proxy'], 'VIP'),
 })
-const statusSchema = z
-  .looseObject({ loadBalancer: z.looseObject({ ingress: z.array(ingressSchema).nullish() }).nullish() })
-  .nullish()
+const statusSchema = z.object({ loadBalancer: z.object({ ingress: z.array(ingressSchema).nullish() }).nullish() }).nullish()
 export type ServiceStatus = z.output<typeof statusSchema>
 
 /** What is read of a v1 Service, with every rule that one field can break alone. */
-export const serviceSchema = z.looseObject({
+export const serviceSchema = z.object({
   metadata: metadataSchema(serviceName),
   spec: specSchema,
   status: statusSchema,

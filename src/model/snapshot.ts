@@ -1,7 +1,7 @@
 import type { Endpoint, EndpointGroup } from './endpoint.ts'
 import type { Cidr, Ip, ListenerKey, Port, ServiceKey, ServicePortKey, SocketAddress } from './keys.ts'
 import type { Labels } from './labels.ts'
-import type { Located } from './objects.ts'
+import type { Located, ObjectSet } from './objects.ts'
 import type { Problem } from './problem.ts'
 import type { Service, ServicePort, TrafficPolicy } from './service.ts'
 
@@ -101,6 +101,8 @@ export type NodeState = 'unknown' | 'staying' | 'leaving'
 /** Everything in force at one moment. */
 export interface Snapshot {
   readonly revision: number
+  /** What it was compiled from. */
+  readonly objects: ObjectSet
   /** Where this process runs, the Node object of its name included. */
   readonly node: NodeContext
   readonly nodeState: NodeState

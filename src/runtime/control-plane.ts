@@ -24,8 +24,8 @@ export interface ControlPlaneOptions {
   readonly node: NodeContextOptions
   readonly clock: Clock
   readonly logger: Logger
-  /** Puts a snapshot in force; resolves when it is. */
-  readonly apply: (snapshot: Snapshot) => Promise<void>
+  /** Puts a snapshot in force; resolves when it is. Work on it began at `startedMs`, on the clock. */
+  readonly apply: (snapshot: Snapshot, startedMs: number) => Promise<void>
   /** What else is wrong with a snapshot, as only the machine can tell. */
   readonly inspect?: (snapshot: Snapshot) => readonly Problem[]
   /** Told when the machine's addresses have changed. */
@@ -121,7 +121,8 @@ export class ControlPlane implements AsyncDisposable {
   }
 
   async #run(): Promise<void> {
-    const { apply, compile: compileOptions, inspect, logger } = this.#options
+    const { apply, clock, compile: compileOptions, inspect, logger } = this.#options
+    const startedMs = clock.now()
     const merged = mergeStates(this.#states)
     const objects = this.#parser.parse(merged.objects)
     const next = compile(objects, this.#node, compileOptions, this.#snapshot)
@@ -132,7 +133,7 @@ export class ControlPlane implements AsyncDisposable {
     if (addresses.join() !== this.#snapshot?.node.nodePortAddresses.join())
       logger.info('node.addresses', 'addresses that answer on nodePorts', { addresses })
     this.#sayNodeState(next, logger)
-    await apply({ ...next, problems })
+    await apply({ ...next, problems }, startedMs)
     this.#snapshot = next
     if (!merged.synced || this.#synced) return
     this.#synced = true

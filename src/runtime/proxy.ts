@@ -1,6 +1,7 @@
 import type { EndpointOverride, EndpointWish } from '../balancer/overlay.ts'
-import { type Clock, systemClock } from '../lib/clock.ts'
+import { type Clock, systemClock, type Timer } from '../lib/clock.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
+import { trimHeap } from '../lib/trim-heap.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
 import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
@@ -15,10 +16,14 @@ import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
 import { ControlPlane } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
 import type { NodeContextOptions } from './node-context.ts'
+import { type Programmed, programmed } from './programmed.ts'
 import { openVips, type Vips } from './vips.ts'
 
 /** How often expired affinity records, and slots that are nobody's, are freed. */
 const SWEEP_EVERY_MS = 60_000
+/** A change of so many routes leaves memory behind that is worth giving back, once it is quiet. */
+const TRIM_FROM_ROUTES = 1_000
+const TRIM_AFTER_MS = 2_000
 
 export interface ProxyOptions {
   readonly config: Configuration
@@ -36,8 +41,9 @@ export interface ProxyOptions {
   readonly onQueued?: () => void
   /** Told when everything seen so far begins to be put in force. */
   readonly onStarted?: () => void
-  /** Told when a change is in force, and how long that took. */
-  readonly onApplied?: (durationMs: number) => void
+  /** Told when a change is in force, how long that took since work on it began, and how old the changes in the cluster
+   *  that led to it are. */
+  readonly onApplied?: (durationMs: number, programmed: readonly Programmed[]) => void
 }
 
 /** One of the proxy's addresses. */
@@ -105,6 +111,8 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     logger.error('session.failed', 'an error of ours ended a session; please report it', { key: `worker ${row}`, reason }),
   )
 
+  const openedMs = clock.wall()
+  let trimming: Timer | undefined
   let vips: Vips | undefined
   const node: NodeContextOptions = { ...config, name: options.nodeName, isVip: (ip) => vips?.isMade(ip) ?? false }
   vips = await openVipsOr(options, prepared, node, clock, () => controlPlane.recompile())
@@ -132,13 +140,19 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     clock,
     logger: logger.child({ component: 'objects' }),
     onQueued: options.onQueued ?? (() => {}),
-    async apply(snapshot) {
-      const startedMs = clock.now()
+    async apply(snapshot, startedMs) {
+      const previous = dataPlane.snapshot
       options.onStarted?.()
       const { open, swap, close } = await dataPlane.apply(snapshot)
       const durationMs = Math.round((clock.now() - startedMs) * 10) / 10
-      options.onApplied?.(durationMs)
-      if (open.length + swap.length + close.length === 0) return
+      options.onApplied?.(durationMs, programmed(previous, snapshot, { openedMs, nowMs: clock.wall() }))
+      const changed = open.length + swap.length + close.length
+      // On the node engine sessions would have to wait for it.
+      if (changed >= TRIM_FROM_ROUTES && engine.name === 'native') {
+        trimming?.[Symbol.dispose]()
+        trimming = clock.after(TRIM_AFTER_MS, trimHeap)
+      }
+      if (changed === 0) return
       const fields = { revision: snapshot.revision, opened: open.length, changed: swap.length, closed: close.length, durationMs }
       logger.info('snapshot.applied', 'in force', fields)
     },
@@ -197,6 +211,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     }),
     async [Symbol.asyncDispose]() {
       sweeping[Symbol.dispose]()
+      trimming?.[Symbol.dispose]()
       await controlPlane[Symbol.asyncDispose]()
       await dataPlane[Symbol.asyncDispose]()
       await vips[Symbol.asyncDispose]()

@@ -19,20 +19,20 @@ import type {
   CheckAddress,
   Claims,
   CompiledService,
-  EndpointSets,
   HealthCheck,
   NodeContext,
   Route,
   ServicePortEndpoints,
   Snapshot,
 } from '../model/snapshot.ts'
-import { type Origin, showOrigin } from '../model/source-object.ts'
+import { showOrigin } from '../model/source-object.ts'
 import { assignAddresses, assignPorts } from './assign.ts'
 import { grantClaims } from './claims.ts'
 import { frontendsOf } from './frontends.ts'
 import { checkAddressesOf, healthCheckOf } from './health-checks.ts'
 import { nodeState, withNodeObject } from './node-object.ts'
 import { isAccessible, routeOf } from './routes.ts'
+import { keepSets, sameGroups, sameList, sameOrigin, samePorts } from './same.ts'
 import { endpointSets, endpointsOf } from './usable.ts'
 
 export interface CompileOptions {
@@ -55,6 +55,7 @@ const NO_PLACES = new Map<string, number>()
 const NO_GROUPS: readonly Located<EndpointGroup>[] = []
 
 /** Turns objects into what has to be in force. Pure: the same objects, node and previous snapshot give the same result.
+ *  The options must be those that `previous` was compiled with.
  *  A Service whose inputs did not change stays the same reference; a route stays one even where other ports of its
  *  Service changed. */
 export function compile(
@@ -65,6 +66,9 @@ export function compile(
 ): Snapshot {
   const nodeObject = objects.nodes.get(place.name)
   const node = withNodeObject(place, nodeObject, previous?.node)
+  if (previous && previous.objects.services === objects.services && previous.node === node) {
+    return compileEndpoints(objects, options, previous, nodeState(nodeObject, previous.nodeState))
+  }
   const assigned = assignAll(objects, options, previous)
   const drafts = new Map<ServiceKey, Draft>()
   for (const [key, input] of objects.services) drafts.set(key, draft(input, assigned, node, previous?.services.get(key)))
@@ -88,6 +92,7 @@ export function compile(
   }
   return {
     revision: (previous?.revision ?? 0) + 1,
+    objects,
     node,
     nodeState: nodeState(nodeObject, previous?.nodeState),
     services,
@@ -97,6 +102,36 @@ export function compile(
     assigned: { addresses: assigned.addresses.places, ports: assigned.ports.places },
     problems,
   }
+}
+
+/** The short way where only endpoints can have changed: addresses and claims stand, and so does every Service whose endpoints
+ *  are the same. */
+function compileEndpoints(
+  objects: ObjectSet,
+  options: CompileOptions,
+  previous: Snapshot,
+  state: Snapshot['nodeState'],
+): Snapshot {
+  const { claims, node } = previous
+  const changed: CompiledService[] = []
+  for (const [key, before] of previous.services) {
+    const groups = objects.endpoints.get(key) ?? NO_GROUPS
+    if (before.groups === groups || sameGroups(before.groups, groups)) continue
+    // Its text may have moved since it was compiled.
+    const input = objects.services.get(key) ?? before.input
+    changed.push(compileService({ ...before, input }, groups, node, claims, objects, options, before))
+  }
+  const services = new Map(previous.services)
+  const routes = new Map(previous.routes)
+  const healthChecks = new Map(previous.healthChecks)
+  for (const compiled of changed) {
+    services.set(compiled.input.value.key, compiled)
+    for (const route of compiled.routes) routes.set(route.key, route)
+    for (const check of compiled.healthChecks) healthChecks.set(check.key, check)
+  }
+  const problems = [...objects.problems]
+  for (const compiled of services.values()) for (const problem of compiled.problems) problems.push(problem)
+  return { ...previous, revision: previous.revision + 1, objects, nodeState: state, services, routes, healthChecks, problems }
 }
 
 function* claimants(drafts: ReadonlyMap<ServiceKey, Draft>) {
@@ -257,7 +292,21 @@ function compileService(
   const healthChecks = wanted.checkAddresses
     .filter((address) => owns(address, 'TCP', 'spec.healthCheckNodePort'))
     .map((address) => healthCheckOf(address, service, ports.values(), node))
-  return { ...wanted, groups, node, claims, ports, routes, healthChecks, problems }
+  const { clusterIps, nodePorts, checkAddresses } = wanted
+  return {
+    input,
+    clusterIps,
+    nodePorts,
+    frontends,
+    checkAddresses,
+    groups,
+    node,
+    claims,
+    ports,
+    routes,
+    healthChecks,
+    problems,
+  }
 }
 
 const FIELDS: { readonly [Kind in Route['kind']]: string } = {
@@ -275,36 +324,4 @@ function forbidden(endpoint: Endpoint, protocol: string, claims: Claims): string
   // A loopback address names this machine as a whole, and a Service on it says nothing about its other ports.
   if (!isLoopback(ip) && claims.clusterIps.has(ip)) return 'is the clusterIP of a Service; name the servers behind it'
   return undefined
-}
-
-function keepSets(before: EndpointSets | undefined, now: EndpointSets): EndpointSets {
-  return { cluster: keep(before?.cluster, now.cluster), local: keep(before?.local, now.local), hasAny: now.hasAny }
-}
-
-/** The list of last time if it says the same, so that nothing downstream takes it for news. */
-function keep(before: readonly Endpoint[] | undefined, now: readonly Endpoint[] | undefined): readonly Endpoint[] | undefined {
-  if (!before || before.length !== now?.length) return now
-  return now.every((endpoint, n) => saysTheSame(endpoint, before[n] as Endpoint)) ? before : now
-}
-
-function saysTheSame(a: Endpoint, b: Endpoint): boolean {
-  return a.key === b.key && a.weight === b.weight && a.backup === b.backup
-}
-
-function sameList(a: readonly string[], b: readonly string[]): boolean {
-  return a.length === b.length && a.every((item, n) => item === b[n])
-}
-
-function samePorts(a: ReadonlyMap<ServicePortKey, Port>, b: ReadonlyMap<ServicePortKey, Port>): boolean {
-  if (a.size !== b.size) return false
-  for (const [key, port] of b) if (a.get(key) !== port) return false
-  return true
-}
-
-function sameGroups(a: readonly Located<EndpointGroup>[], b: readonly Located<EndpointGroup>[]): boolean {
-  return a.length === b.length && a.every((group, n) => group.value === b[n]?.value)
-}
-
-function sameOrigin(a: Origin, b: Origin): boolean {
-  return a.place === b.place && a.line === b.line
 }

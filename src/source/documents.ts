@@ -1,7 +1,7 @@
 import type { Problem } from '../model/problem.ts'
 import { fileProblem } from './file-problem.ts'
 import { parseJson } from './json-text.ts'
-import { isTextError, linesOf, type ParsedText, type TextError } from './parsed-text.ts'
+import { isTextError, type ParsedText, type TextError } from './parsed-text.ts'
 import { parseYaml } from './yaml-text.ts'
 
 /** One Kubernetes object of a file. */
@@ -74,7 +74,7 @@ function collect(
   }
   if (!LISTS.has(kind)) {
     const whole = 'apiVersion' in value && 'kind' in value ? value : { apiVersion, kind, ...value }
-    into.push({ value: whole, line, lines: linesOf(value, text) })
+    into.push({ value: whole, line, lines: text.linesOf(value) })
     return undefined
   }
   if (items === undefined || items === null) return undefined

@@ -1,4 +1,5 @@
 import { messageOf } from '../lib/errors.ts'
+import { linesBySpan, walkContainers } from './container-walk.ts'
 import { createLineCounter } from './line-counter.ts'
 import { DEEPEST_NESTING, isTextError, type ParsedText, type TextError } from './parsed-text.ts'
 import { parseYaml } from './yaml-text.ts'
@@ -16,16 +17,18 @@ export function parseJson(text: string): ParsedText | TextError {
   if (scan.tooDeepLine > 0) {
     return { code: 'too-deep', line: scan.tooDeepLine, column: 0, message: `nests deeper than ${DEEPEST_NESTING} levels` }
   }
-  const walk = walkJson(value, scan.lines)
-  const line = scan.firstLine
-  if (walk.keys === scan.keys && !walk.reordered) return { roots: [{ value, line }], lineOf: (it) => walk.lineOf.get(it) }
+  const walk = walkContainers([value])
+  if (walk.keys === scan.keys && !walk.reordered) {
+    return { roots: [{ value, line: scan.firstLine }], ...linesBySpan(scan.lines, walk.spans) }
+  }
 
   // JSON is YAML, whose parser meets keys in the order of the text.
   const parsed = parseYaml(text)
   if (walk.keys !== scan.keys) {
     return isTextError(parsed) ? parsed : { code: 'json-syntax', line: 0, column: 0, message: 'a key stands twice in one object' }
   }
-  return isTextError(parsed) ? { roots: [{ value, line }], lineOf: () => undefined } : parsed
+  if (!isTextError(parsed)) return parsed
+  return { roots: [{ value, line: scan.firstLine }], lineOf: () => undefined, linesOf: () => undefined }
 }
 
 interface Scan {
@@ -70,29 +73,6 @@ function scanJson(text: string): Scan {
     }
   }
   return { lines, keys, firstLine, tooDeepLine: 0 }
-}
-
-/** Keys that JavaScript moves to the front of an object, in numeric order, wherever they stood. */
-const INDEX_KEY = /^\d{1,10}$/
-
-function walkJson(root: unknown, lines: readonly number[]) {
-  const lineOf = new Map<object, number>()
-  let keys = 0
-  let next = 0
-  let reordered = false
-  const visit = (value: unknown): void => {
-    if (typeof value !== 'object' || value === null) return
-    lineOf.set(value, lines[next++] ?? 0)
-    const children: unknown[] = Object.values(value)
-    if (!Array.isArray(value)) {
-      keys += children.length
-      const [firstKey] = Object.keys(value)
-      if (firstKey !== undefined && INDEX_KEY.test(firstKey)) reordered ||= children.some((it) => typeof it === 'object')
-    }
-    for (const child of children) visit(child)
-  }
-  visit(root)
-  return { lineOf, keys, reordered }
 }
 
 /** V8 tells the position of some errors only; YAML's parser stumbles over most of the others at the same place. */

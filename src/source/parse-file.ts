@@ -1,13 +1,16 @@
 import { isUtf8 } from 'node:buffer'
 import { hash } from 'node:crypto'
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
-import { serialize } from 'node:v8'
 import { isErrno } from '../lib/errors.ts'
 import type { Problem } from '../model/problem.ts'
 import { type FoundObject, parseDocuments } from './documents.ts'
 import { identityOf, LARGEST_FILE_BYTES } from './file-identity.ts'
 import { fileProblem, unreadable } from './file-problem.ts'
 import type { ParsedContent, ParseReply, ParseRequest } from './parse-messages.ts'
+import { encodeValue } from './value-bytes.ts'
+
+/** For an object on one line, as programs write JSON: that line says it all. */
+const NO_LINES = new Uint32Array()
 
 /** Reads and parses one file. Blocks: meant for a thread of its own. */
 export function parseFile(request: ParseRequest): ParseReply {
@@ -71,7 +74,7 @@ function pack(contentHash: string, objects: readonly FoundObject[], known: Set<s
   const valueEnds: number[] = []
   let end = 0
   for (const object of objects) {
-    const value = serialize(object.value)
+    const value = encodeValue(object.value)
     const digest = hash('sha256', value, 'base64url')
     hashes.push(digest)
     if (known.has(digest)) continue
@@ -80,12 +83,13 @@ function pack(contentHash: string, objects: readonly FoundObject[], known: Set<s
     end += value.length
     valueEnds.push(end)
   }
-  const lineCounts = Uint32Array.from(objects, (object) => object.lines?.length ?? 0)
+  const ownLines = objects.map(({ line, lines }) => (lines?.some((other) => other !== line) ? lines : NO_LINES))
+  const lineCounts = Uint32Array.from(ownLines, ({ length }) => length)
   const lines = new Uint32Array(lineCounts.reduce((sum, count) => sum + count, 0))
   let at = 0
-  for (const object of objects) {
-    if (object.lines) lines.set(object.lines, at)
-    at += object.lines?.length ?? 0
+  for (const own of ownLines) {
+    lines.set(own, at)
+    at += own.length
   }
   // A buffer of its own: Buffer.concat may cut one from Node's pool, which cannot be handed to another thread.
   const joined = new Uint8Array(end)

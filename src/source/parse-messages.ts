@@ -31,10 +31,10 @@ export interface ParsedContent {
   readonly hashes: readonly string[]
   /** The line of each object. */
   readonly starts: Uint32Array
-  /** How many entries of `lines` belong to each object; 0 where its lines are not known. */
+  /** How many entries of `lines` belong to each object; 0 where its lines are not known, or all are its first. */
   readonly lineCounts: Uint32Array
   readonly lines: Uint32Array
-  /** The objects that were not known, each once, serialized by V8 one after the other. */
+  /** The objects that were not known, each once, as `encodeValue` writes them, one after the other. */
   readonly values: Uint8Array<ArrayBuffer>
   /** Where each of them ends. */
   readonly valueEnds: Uint32Array

@@ -7,8 +7,12 @@ export interface Root {
 /** A text that was read, before anyone asks what its documents mean. */
 export interface ParsedText {
   readonly roots: readonly Root[]
-  /** The line on which a mapping or sequence opens; undefined where that is not known. */
+  /** The line on which a root, the items of a list or one of them opens; undefined where that is not known. */
   lineOf(container: object): number | undefined
+  /** The lines of one of those and of every mapping and sequence inside it, in the order of a walk: a container before what
+   *  it holds, keys as `Object.keys` gives them. What stands in several places (a YAML alias) counts where it is met first.
+   *  Undefined if a line is not known. */
+  linesOf(container: object): Uint32Array | undefined
 }
 
 /** Why a text could not be read. */
@@ -28,23 +32,4 @@ export const DEEPEST_NESTING = 100
 /** Tells the two results of a parser apart. */
 export function isTextError(result: ParsedText | TextError): result is TextError {
   return 'code' in result
-}
-
-/** The lines of `value` and of every mapping and sequence inside it, in the order of a walk: a container before what it
- *  holds, keys as `Object.keys` gives them. What stands in several places (a YAML alias) counts where it is met first.
- *  Undefined if a line is not known. */
-export function linesOf(value: object, text: ParsedText): Uint32Array | undefined {
-  const lines: number[] = []
-  const met = new Set<object>()
-  const visit = (container: object): boolean => {
-    const line = text.lineOf(container)
-    if (line === undefined) return false
-    lines.push(line)
-    met.add(container)
-    for (const child of Object.values(container)) {
-      if (typeof child === 'object' && child !== null && !met.has(child) && !visit(child)) return false
-    }
-    return true
-  }
-  return visit(value) ? Uint32Array.from(lines) : undefined
 }

@@ -1,5 +1,4 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { deserialize } from 'node:v8'
 import { Worker } from 'node:worker_threads'
 import type { Clock } from '../lib/clock.ts'
 import { messageOf } from '../lib/errors.ts'
@@ -8,6 +7,7 @@ import type { Problem } from '../model/problem.ts'
 import type { SourceObject } from '../model/source-object.ts'
 import { fileProblem } from './file-problem.ts'
 import type { ParsedContent, ParseReply, ParseRequest } from './parse-messages.ts'
+import { decodeValue } from './value-bytes.ts'
 
 /** A file that was read and understood. */
 export interface ParsedFile {
@@ -174,6 +174,7 @@ async function unpack(content: ParsedContent, { place, previous }: FileToParse):
     if (object) known.set(digest, object)
   }
   const objects: SourceObject[] = []
+  const values = Buffer.from(content.values.buffer)
   let fresh = 0
   let valueStart = 0
   let lineStart = 0
@@ -190,7 +191,7 @@ async function unpack(content: ParsedContent, { place, previous }: FileToParse):
     let object = known.get(digest)
     if (!object) {
       const valueEnd = content.valueEnds[fresh++] ?? valueStart
-      object = { value: deserialize(content.values.subarray(valueStart, valueEnd)), origin }
+      object = { value: decodeValue(values.subarray(valueStart, valueEnd)), origin }
       valueStart = valueEnd
       known.set(digest, object)
     }

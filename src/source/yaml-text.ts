@@ -11,6 +11,7 @@ import {
 } from 'js-yaml'
 import { messageOf } from '../lib/errors.ts'
 import { findAliasError } from './alias-budget.ts'
+import { linesBySpan, walkContainers } from './container-walk.ts'
 import { createLineCounter } from './line-counter.ts'
 import { DEEPEST_NESTING, type ParsedText, type TextError } from './parsed-text.ts'
 
@@ -24,14 +25,18 @@ export function parseYaml(text: string): ParsedText | TextError {
     const containers: object[] = []
     const values = constructFromEvents(events, { source: text, schema: recordInto(containers), maxTotalMergeKeys: -1 })
     const lines = readLines(events, text)
+    const roots = values.map((value, index) => ({ value, line: lines.roots[index] ?? 0 }))
+    // An alias or a merge key puts a container elsewhere; the latter leaves fewer of them.
+    const aliased = events.some(({ type }) => type === EVENT_ID.ALIAS)
+    const walk = aliased ? undefined : walkContainers(values)
+    if (walk && !walk.reordered && walk.containers === lines.containers.length) {
+      return { roots, ...linesBySpan(lines.containers, walk.spans) }
+    }
     // A tagged empty scalar (`!!map`) makes a container that no event opened; nobody knows whose line is whose then.
     const known = lines.containers.length === containers.length
     const lineOf = new Map<object, number>()
     if (known) for (const [index, container] of containers.entries()) lineOf.set(container, lines.containers[index] ?? 0)
-    return {
-      roots: values.map((value, index) => ({ value, line: lines.roots[index] ?? 0 })),
-      lineOf: (container) => lineOf.get(container),
-    }
+    return { roots, lineOf: (it) => lineOf.get(it), linesOf: (it) => linesOf(it, lineOf) }
   } catch (error) {
     if (!(error instanceof YAMLException)) return { code: 'yaml-syntax', line: 0, column: 0, message: messageOf(error) }
     const { mark } = error
@@ -42,6 +47,22 @@ export function parseYaml(text: string): ParsedText | TextError {
       message: `not valid YAML: ${error.reason}`,
     }
   }
+}
+
+function linesOf(value: object, lineOf: ReadonlyMap<object, number>): Uint32Array | undefined {
+  const lines: number[] = []
+  const met = new Set<object>()
+  const visit = (container: object): boolean => {
+    const line = lineOf.get(container)
+    if (line === undefined) return false
+    lines.push(line)
+    met.add(container)
+    for (const child of Object.values(container)) {
+      if (typeof child === 'object' && child !== null && !met.has(child) && !visit(child)) return false
+    }
+    return true
+  }
+  return visit(value) ? Uint32Array.from(lines) : undefined
 }
 
 /** The schema that also writes down each container as it is made, which is the order in which events open them. */

@@ -63,8 +63,8 @@ export async function openWholeProxy(options: WholeProxyOptions): Promise<WholeP
       },
       onQueued: () => onQueued?.(),
       onStarted: () => onStarted?.(),
-      onApplied(durationMs) {
-        onApplied?.(durationMs)
+      onApplied(...applied) {
+        onApplied?.(...applied)
         const resolved = waiting
         waiting = []
         for (const resolve of resolved) resolve()

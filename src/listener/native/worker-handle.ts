@@ -22,6 +22,8 @@ const IDS_PER_LIFE = 2 ** 32
 const LIVES_PER_ROW = 2 ** 12
 /** A thread that does not end by itself after it was told to is stuck in our own code: it is ended. */
 const STUCK_AFTER_MS = 500
+/** A worker allocates next to nothing between two changes of routes; by default V8 would keep up to 48 MB for it. */
+const YOUNG_HEAP_MB = 6
 
 /** What does not differ between the workers of an engine. */
 export interface WorkerSettings {
@@ -84,7 +86,12 @@ export class WorkerHandle {
     port1.unref()
     const idBase = (row * LIVES_PER_ROW + (life % LIVES_PER_ROW)) * IDS_PER_LIFE
     const start: WorkerStart = { row, shared, estate: this.estate, wakeFd: this.#wakeFd, idBase }
-    this.#worker = new Worker(settings.url, { workerData: { start, port: port2 }, transferList: [port2], execArgv: [] })
+    this.#worker = new Worker(settings.url, {
+      workerData: { start, port: port2 },
+      transferList: [port2],
+      execArgv: [],
+      resourceLimits: { maxYoungGenerationSizeMb: YOUNG_HEAP_MB },
+    })
     let reason = 'its thread ended'
     this.#worker.on('error', (error) => {
       reason = messageOf(error)
