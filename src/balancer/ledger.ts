@@ -133,7 +133,11 @@ export class Ledger {
   reclaim(revision: number): void {
     for (const [name, retired] of this.#retiredEndpoints) {
       if (!wasIdle(retired, revision, this.activeAt(retired.slot))) continue
-      for (const row of this.views.rows) row.endpoints.fill(0, endpointBase(retired.slot), endpointBase(retired.slot + 1))
+      for (const { endpoints, active } of this.views.rows) {
+        endpoints.fill(0, endpointBase(retired.slot), endpointBase(retired.slot + 1))
+        // Where sessions have moved between rows, only their sum is 0.
+        active[retired.slot] = 0
+      }
       for (const word of ENDPOINT_WORDS) Atomics.store(this.views.endpointWords, endpointWord(retired.slot, word), 0)
       this.#retiredEndpoints.delete(name)
       this.#endpointNames[retired.slot] = undefined

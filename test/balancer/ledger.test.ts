@@ -2,9 +2,11 @@ import { describe, expect, it } from 'vitest'
 import { Ledger } from '../../src/balancer/ledger.ts'
 import type { EndpointKey, ServicePortKey } from '../../src/model/keys.ts'
 import {
+  clearActive,
   createSharedState,
   endpointBase,
   endpointCell,
+  noteMove,
   ROTATIONS,
   type SharedSizes,
   serviceBase,
@@ -195,6 +197,25 @@ describe('ledger', () => {
     ledger.retain(WEB, undefined, 3)
     reclaimFully(ledger, 3)
     for (const row of ledger.views.rows) expect(row.services[serviceBase(web) + serviceCell('sessions')]).toBe(0)
+  })
+
+  it('hands slots on that know nothing of sessions that moved between rows, whoever dies then', () => {
+    const shared = createSharedState({ rows: 2, serviceSlots: 4, endpointSlots: 1, affinityEntries: 32, recordsPerRing: 2 })
+    const ledger = new Ledger(shared, scriptedRandom())
+    const web = ledger.serviceSlot(WEB)
+    const e1 = ledger.endpointSlot(WEB, E1) as number
+    // Two sessions that began in one row and ended in the other.
+    countSessions(ledger, e1, 2, 0)
+    noteMove(ledger.views, 0, 1, web as number, e1)
+    noteMove(ledger.views, 0, 1, web as number, e1)
+    countSessions(ledger, e1, -2, 1)
+    ledger.retain(WEB, new Set(), 2)
+    reclaimFully(ledger, 2)
+    const e2 = ledger.endpointSlot(WEB, E2) as number
+    expect(e2).toBe(e1)
+    countSessions(ledger, e2, 1, 1)
+    clearActive(shared, 0)
+    expect(ledger.activeAt(e2)).toBe(1)
   })
 
   it('gives no slot when it is full, and one again when there is room', () => {

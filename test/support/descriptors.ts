@@ -28,3 +28,12 @@ export function unacknowledgedBytes(localPort: number, remotePort: number): numb
   const match = line.exec(readFileSync('/proc/net/tcp', 'latin1')) ?? line.exec(readFileSync('/proc/net/tcp6', 'latin1'))
   return match ? Number.parseInt(match[1] as string, 16) : 0
 }
+
+/** Bytes that have come to the connected TCP sockets of an IPv4 port of this machine, and that nobody has read. */
+export function unreadBytes(localPort: number): number {
+  const hex = localPort.toString(16).toUpperCase().padStart(4, '0')
+  const lines = readFileSync('/proc/net/tcp', 'latin1').matchAll(
+    new RegExp(`^ *\\d+: [0-9A-F]+:${hex} [0-9A-F]+:[0-9A-F]+ (?!0A)[0-9A-F]+ [0-9A-F]+:([0-9A-F]+)`, 'gm'),
+  )
+  return [...lines].reduce((sum, [, unread]) => sum + Number.parseInt(unread as string, 16), 0)
+}

@@ -5,14 +5,11 @@ import {
   EPOLLOUT,
   EPOLLRDHUP,
   SIOCINQ,
-  SO_ERROR,
   SOCK_CLOEXEC,
   SOCK_NONBLOCK,
   SOCK_STREAM,
-  SOL_SOCKET,
 } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
-import { INT_BYTES } from '../../lib/libc/option-values.ts'
 import type { Prelude } from '../../model/proxy-header.ts'
 import type { ClientAddress, Tried } from '../../model/session.ts'
 import type { Decision } from '../listener.ts'
@@ -259,7 +256,7 @@ export class TcpDialer {
     const relay = this.#relay
     const session = endpoint >> 1
     if (mask & (EPOLLERR | EPOLLHUP) && !this.#hasSpoken(endpoint)) {
-      this.#failed(session, this.#takeError(table.fd(endpoint)))
+      this.#failed(session, this.#context.takeError(table.fd(endpoint)))
       return
     }
     const generation = table.generations[endpoint]
@@ -313,13 +310,6 @@ export class TcpDialer {
   #hasSpoken(endpoint: number): boolean {
     const { calls, values } = this.#context
     return calls.ioctl(this.#table.fd(endpoint), SIOCINQ, values.cellAddress) === 0 && values.cell > 0
-  }
-
-  #takeError(fd: number): number {
-    const { calls, values } = this.#context
-    const { arena, peerLengthOffset, peerLengthAddress } = this.#context
-    arena.i32[peerLengthOffset >> 2] = INT_BYTES
-    return calls.getsockopt(fd, SOL_SOCKET, SO_ERROR, values.cellAddress, peerLengthAddress) < 0 ? 0 : values.cell
   }
 
   #clientOf(session: number): ClientAddress {

@@ -98,13 +98,14 @@ export class TcpEndings {
     const { flags, generations, reasons, lastMs } = this.#table
     if (generations[from] !== generation || (flags[from] as number) & GONE) return
     if ((flags[from] as number) & ENDED) {
-      this.broken(from, ERRNO.ECONNRESET)
+      // No read will tell why.
+      this.broken(from, this.#context.takeError(this.#table.fd(from)))
       return
     }
     // The other side is slow. It is waited for no longer than for the other half of a session.
     const session = from >> 1
     if (reasons[session] !== 0) return
-    this.reason(session, brokenEnd(from, ERRNO.ECONNRESET))
+    this.reason(session, brokenEnd(from, (flags[from] as number) & TIMED_OUT ? ERRNO.ETIMEDOUT : ERRNO.ECONNRESET))
     lastMs[session] = this.#context.clock.now()
     this.#owner.hasten(session)
   }

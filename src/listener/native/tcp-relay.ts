@@ -14,7 +14,7 @@ import { INT_BYTES } from '../../lib/libc/option-values.ts'
 import { MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
 import { DirectionQueue } from './direction-queue.ts'
 import { type SessionOwner, TcpEndings } from './tcp-endings.ts'
-import { COPY_NEXT, DRY, SHARE_USED, SINK_FAILED, SINK_FULL, SOURCE_ENDED, TcpSplicer } from './tcp-splicer.ts'
+import { COPY_NEXT, DRY, SHARE_USED, SINK_FAILED, SINK_FULL, TcpSplicer } from './tcp-splicer.ts'
 import {
   ABORTED,
   DEAF,
@@ -189,9 +189,9 @@ export class TcpRelay implements Disposable {
       const read = calls.recv(fd, copyAddress, COPY_BYTES, 0)
       if (read > 0) {
         this.#count(from, read)
-        // A short read emptied the socket, unless urgent data or the connection's end is next.
+        // A short read emptied the socket, unless urgent data or the connection's end is next; or may be, for nobody asked.
         const state = flags[from] as number
-        const emptied = read < COPY_BYTES && !(state & (URGENT | ABORTED))
+        const emptied = read < COPY_BYTES && !(state & (URGENT | ABORTED | DEAF))
         const last = emptied && (state & HUNG_UP) !== 0
         const written = this.write(to, copyAddress, read, last ? LAST_BYTES : MSG_NOSIGNAL)
         if (written === read) {
@@ -252,9 +252,6 @@ export class TcpRelay implements Disposable {
         return
       case SINK_FAILED:
         this.#sinkFailed(from ^ 1, this.#splicer.sinkError)
-        return
-      case SOURCE_ENDED:
-        this.#sourceEnded(from)
         return
       case COPY_NEXT:
         this.#splicer.stop(from)

@@ -164,6 +164,12 @@ export class TcpSessions implements SessionOwner, Disposable {
 
   #look(session: number, now: number): void {
     const { table } = this
+    // They may have become shorter: that is why it is looked at, maybe.
+    const timeouts = this.#context.policy.timeouts(table.listeners[session] as number)
+    if (timeouts) {
+      table.idleMs[session] = timeouts.idleMs
+      table.halfCloseMs[session] = timeouts.halfCloseMs
+    }
     const hearing = (table.flags[2 * session] as number) & HEARING
     if (hearing || (table.flags[2 * session + 1] as number) & CONNECTING) {
       const deadline = (table.askedMs[session] as number) + (table.attemptMs[session] as number)
@@ -221,11 +227,6 @@ export class TcpSessions implements SessionOwner, Disposable {
 
   #checkIdle(session: number, now: number): void {
     const { table } = this
-    const timeouts = this.#context.policy.timeouts(table.listeners[session] as number)
-    if (timeouts) {
-      table.idleMs[session] = timeouts.idleMs
-      table.halfCloseMs[session] = timeouts.halfCloseMs
-    }
     const ending = table.reasons[session] !== 0
     const limit = (ending ? table.halfCloseMs[session] : table.idleMs[session]) as number
     const due = (table.lastMs[session] as number) + limit

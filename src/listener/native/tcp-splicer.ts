@@ -3,7 +3,7 @@ import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from '../../lib/libc/constants.ts'
 import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
 import { MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
 import { PipePool } from './pipe-pool.ts'
-import { ABORTED, HUNG_UP, READABLE, type TcpTable, UNWRITABLE, URGENT, WRITABLE } from './tcp-table.ts'
+import { ABORTED, HUNG_UP, READABLE, type TcpTable, TIMED_OUT, UNWRITABLE, URGENT, WRITABLE } from './tcp-table.ts'
 import { COPY_BYTES, type WorkerContext } from './worker-context.ts'
 
 /** A spliced direction that moved less than this in a turn had a quiet turn; after so many it is copied again. */
@@ -15,12 +15,11 @@ const TO_READ = READABLE | HUNG_UP | ABORTED
 /** How a round of splicing ended. Anything above is the errno of the side that bytes come from. */
 export const DRY = 0
 export const SHARE_USED = -1
-export const SOURCE_ENDED = -2
-export const SINK_FULL = -3
+export const SINK_FULL = -2
 /** The sink's errno is {@link TcpSplicer.sinkError}. */
-export const SINK_FAILED = -4
-/** Urgent data is next, which cannot be spliced over. */
-export const COPY_NEXT = -5
+export const SINK_FAILED = -3
+/** The end is next, or urgent data that came before it: they cannot be told apart by splicing, nor spliced over. */
+export const COPY_NEXT = -4
 
 /** Moves bulk through borrowed pipes, without it passing through this process. */
 export class TcpSplicer implements Disposable {
@@ -114,12 +113,11 @@ export class TcpSplicer implements Disposable {
           } else if (error === ERRNO.EINTR && ++interrupted <= MOST_INTERRUPTIONS) continue
           else if (pipes.held(pipe) === 0 || ownEnd(error) !== undefined) return error
           // A broken socket says so only once; it is remembered until the pipe is empty.
-          else flags[from] = state | UNWRITABLE
+          else flags[from] = state | UNWRITABLE | (error === ERRNO.ETIMEDOUT ? TIMED_OUT : 0)
         }
       }
       if (pipes.held(pipe) === 0) {
-        if (ended) return SOURCE_ENDED
-        if ((flags[from] as number) & URGENT) return COPY_NEXT
+        if (ended || (flags[from] as number) & URGENT) return COPY_NEXT
         if ((flags[from] as number) & TO_READ) continue
         return DRY
       }

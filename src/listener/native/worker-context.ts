@@ -7,6 +7,8 @@ import {
   EPOLL_CTL_ADD,
   EPOLL_CTL_DEL,
   EPOLL_CTL_MOD,
+  SO_ERROR,
+  SOL_SOCKET,
   SOL_TCP,
   TCP_USER_TIMEOUT,
 } from '../../lib/libc/constants.ts'
@@ -164,6 +166,13 @@ export class WorkerContext implements Disposable {
   /** Gives up a TCP peer that does not acknowledge for so long what was sent to it. */
   limitSilence(fd: number, userTimeoutMs: number): void {
     this.calls.setsockopt(fd, SOL_TCP, TCP_USER_TIMEOUT, this.values.int(userTimeoutMs), INT_BYTES)
+  }
+
+  /** Why a socket is broken, which it tells once; 0: it has told already. */
+  takeError(fd: number): number {
+    const { calls, values, arena, peerLengthOffset, peerLengthAddress } = this
+    arena.i32[peerLengthOffset >> 2] = INT_BYTES
+    return calls.getsockopt(fd, SOL_SOCKET, SO_ERROR, values.cellAddress, peerLengthAddress) < 0 ? 0 : values.cell
   }
 
   unwatch(fd: number): void {
