@@ -62,13 +62,13 @@ export class TcpDoors {
 
   /** Takes what the queues hold, as far as there is room, and lets go of every listener. None accepts any more: who came
    *  between the last look into its queue and its end would be reset, so that time is as short as it can be, and the queue
-   *  takes but one. */
+   *  takes but one. A listener that workers share is main's to end: to listen again would open what another worker shut. */
   drain(): void {
     const { calls } = this.#context
     for (const door of this.#doors.values()) {
-      calls.listen(door.fd, 0)
+      if (!door.shared) calls.listen(door.fd, 0)
       this.#accept(door, ACCEPTS_AT_THE_END)
-      calls.shutdown(door.fd, SHUT_RD)
+      if (!door.shared) calls.shutdown(door.fd, SHUT_RD)
       this.#context.unwatch(door.fd)
     }
     this.#doors.clear()
