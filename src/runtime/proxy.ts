@@ -21,7 +21,7 @@ import { openVips, type Vips } from './vips.ts'
 
 /** How often expired affinity records, and slots that are nobody's, are freed. */
 const SWEEP_EVERY_MS = 60_000
-/** A start, and a change of so many routes, leave memory behind that is worth giving back, once it is quiet. */
+/** A change of so many routes leaves memory behind that is worth giving back, once it is quiet. */
 const TRIM_FROM_ROUTES = 1_000
 const TRIM_AFTER_MS = 2_000
 
@@ -148,7 +148,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       options.onApplied?.(durationMs, programmed(previous, snapshot, { openedMs, nowMs: clock.wall() }))
       const changed = open.length + swap.length + close.length
       // On the node engine sessions would have to wait for it.
-      if ((!previous || changed >= TRIM_FROM_ROUTES) && engine.name === 'native') {
+      if (changed >= TRIM_FROM_ROUTES && engine.name === 'native') {
         trimming?.[Symbol.dispose]()
         trimming = clock.after(TRIM_AFTER_MS, trimHeap)
       }
