@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
+import type { createServer, RequestListener, Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
@@ -54,7 +54,9 @@ export class HttpListener implements AsyncDisposable {
   async #tryOnce(): Promise<void> {
     const { clock, host, logger, port, serves } = this.#options
     const key = showBind(host, port)
-    const server = this.#createServer()
+    // Loaded here: it takes a while, and whoever starts without probes, or before them, need not wait for it.
+    const http = await import('node:http')
+    const server = this.#createServer(http.createServer)
     try {
       server.listen({ host, port })
       await once(server, 'listening')
@@ -71,7 +73,7 @@ export class HttpListener implements AsyncDisposable {
     }
   }
 
-  #createServer(): Server {
+  #createServer(create: typeof createServer): Server {
     const limits = {
       maxHeaderSize: MOST_HEADER_BYTES,
       headersTimeout: REQUEST_MS,
@@ -79,7 +81,7 @@ export class HttpListener implements AsyncDisposable {
       keepAliveTimeout: REQUEST_MS,
       connectionsCheckingInterval: REQUEST_MS,
     }
-    const server = createServer(limits, this.#options.handle)
+    const server = create(limits, this.#options.handle)
     server.maxConnections = this.#options.mostConnections
     return server.setTimeout(REQUEST_MS)
   }
