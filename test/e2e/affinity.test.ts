@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest'
 import { TcpEndpoint } from '../support/echo.ts'
-import { hasIpv6 } from '../support/ipv6.ts'
+import { hasIpv6, WITHOUT_IPV6 } from '../support/ipv6.ts'
 import { aService, type Json } from '../support/objects.ts'
 import { pass } from '../support/pass.ts'
 import { describeOnEngines, slicesOf, type World } from '../support/world.ts'
@@ -164,7 +164,7 @@ describeOnEngines('ClientIP affinity', '127.70.2', (open) => {
   })
 
   // Case 36.
-  it.skipIf(!hasIpv6)('knows clients of IPv6 endpoints', async () => {
+  it.skipIf(!hasIpv6)(`knows clients of IPv6 endpoints${WITHOUT_IPV6}`, async () => {
     await using world = await open()
     const endpoints = await Promise.all(['a', 'b'].map((name) => world.keep(TcpEndpoint.open('::1', `say ${name}, echo`))))
     await world.apply(sticky({ clusterIP: '::1', ports: [{ port: 17_002 }] }), slicesOf('web', endpoints))

@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { describe, expect, it } from 'vitest'
 import type { Ip, Port } from '../../src/model/keys.ts'
 import { eventually } from '../support/eventually.ts'
-import { hasIpv6 } from '../support/ipv6.ts'
+import { hasIpv6, WITHOUT_IPV6 } from '../support/ipv6.ts'
 import { knock } from '../support/tcp-client.ts'
 import type { Cases } from './engine.cases.ts'
 
@@ -186,7 +186,7 @@ export function listenerCases({ open, itCan }: Cases): void {
       }
     })
 
-    it.skipIf(!hasIpv6)('serves IPv6', async () => {
+    it.skipIf(!hasIpv6)(`serves IPv6${WITHOUT_IPV6}`, async () => {
       await using world = await open()
       const endpoint = await world.tcpEndpoint('echo', '::1')
       const listener = await world.listen({ endpoints: [endpoint], at: world.freeAddress('::1') })

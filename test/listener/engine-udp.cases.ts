@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import type { Ip, Port } from '../../src/model/keys.ts'
 import { echoDatagram, sayName, silent } from '../support/echo.ts'
 import { eventually } from '../support/eventually.ts'
-import { hasIpv6 } from '../support/ipv6.ts'
+import { hasIpv6, WITHOUT_IPV6 } from '../support/ipv6.ts'
 import { patternAt } from '../support/tally.ts'
 import { UdpClient } from '../support/udp-client.ts'
 import type { Cases } from './engine.cases.ts'
@@ -196,7 +196,7 @@ export function udpCases({ open }: Cases): void {
       expect((await listener.record()).end).toBe('endpoint-removed')
     })
 
-    it.skipIf(!hasIpv6)('speaks IPv6', async () => {
+    it.skipIf(!hasIpv6)(`speaks IPv6${WITHOUT_IPV6}`, async () => {
       await using world = await open()
       const endpoint = await world.udpEndpoint(echoDatagram, '::1')
       const listener = await world.listen({ ...UDP, endpoints: [endpoint], at: world.freeAddress('::1') })

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { unacknowledgedBytes } from '../support/descriptors.ts'
 import { EngineWorld } from '../support/engine-world.ts'
 import { eventually } from '../support/eventually.ts'
-import { libc, nativeEngine } from '../support/native-engine.ts'
+import { libc, nativeEngine, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import { RawSockets } from '../support/raw-sockets.ts'
 import { steady } from '../support/steady.ts'
 import { patternSha256, Tally } from '../support/tally.ts'
@@ -53,7 +53,7 @@ class SlowReader {
 for (const workers of [1, 4]) {
   const where = { network: `127.42.${10 + workers}`, firstPort: 14_000, workers, openEngine: nativeEngine({ workers }) }
 
-  describe.skipIf(!libc)(`a native session, with ${workers} workers`, () => {
+  describe.skipIf(!libc)(`a native session, with ${workers} workers${WITHOUT_NATIVE}`, () => {
     it('that its endpoint resets in one breath with the last bytes brings them, then a reset, every time', async () => {
       await using world = await EngineWorld.open(where)
       const listener = await world.listen({ endpoints: [await world.tcpEndpoint('read 1, send 10k, reset')] })

@@ -1,6 +1,6 @@
 import { describe } from 'vitest'
 import { openSockets } from '../../src/lib/libc/sockets.ts'
-import { libc, nativeEngine } from '../support/native-engine.ts'
+import { libc, nativeEngine, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import { engineCases } from './engine.cases.ts'
 
 const can = ['exact-reset', 'pause-accept', 'keep-parked-address', 'free-bind', ...privileged()] as const
@@ -12,7 +12,7 @@ function privileged(): readonly 'transparent-source'[] {
   return sockets.mayBeTransparent() ? ['transparent-source'] : []
 }
 
-describe.skipIf(!libc)('the native engine', () => {
+describe.skipIf(!libc)(`the native engine${WITHOUT_NATIVE}`, () => {
   describe('with one worker', () => {
     engineCases(nativeEngine({ workers: 1 }), { workers: 1, network: '127.42.1', firstPort: 11_000, can })
   })

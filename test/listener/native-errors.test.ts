@@ -7,7 +7,7 @@ import { openDescriptors } from '../support/descriptors.ts'
 import { echoDatagram } from '../support/echo.ts'
 import { EngineWorld, type TestListener } from '../support/engine-world.ts'
 import { eventually } from '../support/eventually.ts'
-import { libc, nativeEngine } from '../support/native-engine.ts'
+import { libc, nativeEngine, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import { knock } from '../support/tcp-client.ts'
 import { Trouble, troubledLibc } from '../support/trouble.ts'
 import { LINE_PRELUDE } from './engine-proxy.cases.ts'
@@ -49,7 +49,7 @@ const MIB = 2 ** 20
 const SPINNING = 0.6
 const QUIET_MS = 120
 
-describe.skipIf(!libc)('whatever the system refuses a native worker', () => {
+describe.skipIf(!libc)(`whatever the system refuses a native worker${WITHOUT_NATIVE}`, () => {
   const trouble = new Trouble()
   const deaths: string[] = []
   let world: EngineWorld
@@ -159,7 +159,7 @@ describe.skipIf(!libc)('whatever the system refuses a native worker', () => {
   })
 })
 
-describe.skipIf(!libc)('whatever the system refuses the native engine', () => {
+describe.skipIf(!libc)(`whatever the system refuses the native engine${WITHOUT_NATIVE}`, () => {
   it('at opening an address, it says so, holds nothing, and opens it when it can', async () => {
     const trouble = new Trouble()
     const mainLibc = troubledLibc(libc as Libc, trouble.words)

@@ -6,7 +6,7 @@ import type { SocketAddress } from '../../src/model/keys.ts'
 import { Duel, type Side, type Step, scriptOf } from '../support/duel.ts'
 import { EngineWorld, type OpenTestEngine } from '../support/engine-world.ts'
 import { eventually } from '../support/eventually.ts'
-import { libc, nativeEngine } from '../support/native-engine.ts'
+import { libc, nativeEngine, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import { RawSockets } from '../support/raw-sockets.ts'
 import { patternSha256 } from '../support/tally.ts'
 
@@ -69,7 +69,7 @@ function comparable({ received, sha256, outcome, gone }: Side, exact: boolean, e
   return { ...(exact ? { received, sha256 } : {}), ...(exactReset ? { outcome, gone } : {}) }
 }
 
-describe.skipIf(!libc)('two sides of a session', () => {
+describe.skipIf(!libc)(`two sides of a session${WITHOUT_NATIVE}`, () => {
   const direct = playAll('direct', async (endpoint) => endpoint)
   const ENGINES: readonly [name: string, workers: number, openEngine: OpenTestEngine][] = [
     ['the native engine with one worker', 1, nativeEngine({ workers: 1 })],

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { Ip, Port } from '../../src/model/keys.ts'
 import { TcpEndpoint } from '../support/echo.ts'
-import { libc } from '../support/native-engine.ts'
+import { libc, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import { connectTcp } from '../support/tcp-client.ts'
 import { within } from '../support/within.ts'
 
@@ -49,7 +49,7 @@ async function start(workers: number, how: string, busy: boolean): Promise<Runni
   }
 }
 
-describe.skipIf(!libc)('a process with native workers', () => {
+describe.skipIf(!libc)(`a process with native workers${WITHOUT_NATIVE}`, () => {
   for (const busy of [false, true]) {
     for (const workers of [1, 4]) {
       const them = `${workers} ${busy ? 'busy' : 'idle'} worker${workers > 1 ? 's' : ''}`

@@ -5,7 +5,7 @@ import { echoDatagram } from '../support/echo.ts'
 import type { EngineWorld as World } from '../support/engine-world.ts'
 import { EngineWorld } from '../support/engine-world.ts'
 import { eventually } from '../support/eventually.ts'
-import { libc, nativeEngine } from '../support/native-engine.ts'
+import { libc, nativeEngine, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import { Trouble } from '../support/trouble.ts'
 
 const WHERE = { network: '127.42.2', firstPort: 13_000 }
@@ -31,7 +31,7 @@ async function openTroubled(workers: number, descriptors = 6_000): Promise<Troub
   return { world, trouble, deaths, faults, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }
 }
 
-describe.skipIf(!libc)('a native worker', () => {
+describe.skipIf(!libc)(`a native worker${WITHOUT_NATIVE}`, () => {
   it('that dies is noticed, its sessions end and are counted, and another takes its sockets', async () => {
     await using troubled = await openTroubled(1)
     const { world, trouble, deaths } = troubled

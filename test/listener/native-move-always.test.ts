@@ -1,6 +1,6 @@
 import { describe, it } from 'vitest'
 import { keepMoving, openMovable } from '../support/moving.ts'
-import { libc } from '../support/native-engine.ts'
+import { libc, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import type { Cases } from './engine.cases.ts'
 import { endCases } from './engine-ends.cases.ts'
 import { fuzzCases } from './engine-fuzz.cases.ts'
@@ -19,7 +19,7 @@ const cases: Cases = {
   itCan: (_, name, run) => it(name, run),
 }
 
-describe.skipIf(!libc)('sessions that are always on the move', () => {
+describe.skipIf(!libc)(`sessions that are always on the move${WITHOUT_NATIVE}`, () => {
   tcpCases(cases)
   endCases(cases)
   fuzzCases(cases)

@@ -3,7 +3,7 @@ import { openDescriptors } from '../support/descriptors.ts'
 import type { TestListener } from '../support/engine-world.ts'
 import { eventually } from '../support/eventually.ts'
 import { keepMoving, openMovable } from '../support/moving.ts'
-import { libc } from '../support/native-engine.ts'
+import { libc, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import type { TcpPeer } from '../support/tcp-peer.ts'
 import { Trouble } from '../support/trouble.ts'
 
@@ -54,7 +54,7 @@ async function expectLostOrAlive(listener: TestListener, clients: readonly TcpPe
   expect(living.length).toBe(clients.length - lost)
 }
 
-describe.skipIf(!libc)('a worker that dies while sessions are moved', () => {
+describe.skipIf(!libc)(`a worker that dies while sessions are moved${WITHOUT_NATIVE}`, () => {
   it('in the middle of giving them away has lost its own, and no other', async () => {
     await using mortal = await openMortal()
     const { engine, trouble, listener, connectAll, counts, died } = mortal
@@ -167,7 +167,7 @@ describe.skipIf(!libc)('a worker that dies while sessions are moved', () => {
   })
 })
 
-describe.skipIf(!libc)('an engine that ends while sessions are moved', () => {
+describe.skipIf(!libc)(`an engine that ends while sessions are moved${WITHOUT_NATIVE}`, () => {
   it('leaves nothing behind', async () => {
     const before = openDescriptors()
     for (let n = 0; n < 5; n++) {

@@ -4,7 +4,7 @@ import { openDescriptors, unacknowledgedBytes } from '../support/descriptors.ts'
 import type { TestListener } from '../support/engine-world.ts'
 import { eventually } from '../support/eventually.ts'
 import { keepMoving, type MovableWorld, openMovable } from '../support/moving.ts'
-import { libc } from '../support/native-engine.ts'
+import { libc, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import { settle } from '../support/settle.ts'
 import { patternSha256 } from '../support/tally.ts'
 import type { TcpPeer } from '../support/tcp-peer.ts'
@@ -61,7 +61,7 @@ async function openPair(first: 'client' | 'endpoint') {
   return { engine, listener, one, other, [Symbol.asyncDispose]: () => movable[Symbol.asyncDispose]() }
 }
 
-describe.skipIf(!libc)('sessions moved from worker to worker', () => {
+describe.skipIf(!libc)(`sessions moved from worker to worker${WITHOUT_NATIVE}`, () => {
   it('that are idle go on as if nothing had happened, and are told of once, whole', async () => {
     await using movable = await openMovable(WHERE)
     const { world, engine } = movable

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { unreadBytes } from '../support/descriptors.ts'
 import { EngineWorld } from '../support/engine-world.ts'
 import { eventually } from '../support/eventually.ts'
-import { libc, nativeEngine } from '../support/native-engine.ts'
+import { libc, nativeEngine, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import { RawSockets } from '../support/raw-sockets.ts'
 import { settle } from '../support/settle.ts'
 import { steady } from '../support/steady.ts'
@@ -16,7 +16,7 @@ const LOOKS = 50
 /** More than stands between a session and a reader that does not read. */
 const MOST_BYTES = 64 * MIB
 
-describe.skipIf(!libc)('a native session whose endpoint does not read', () => {
+describe.skipIf(!libc)(`a native session whose endpoint does not read${WITHOUT_NATIVE}`, () => {
   for (const [what, pieceBytes] of [
     ['small pieces', 8 * KIB],
     ['bulk', MIB],
@@ -69,7 +69,7 @@ describe.skipIf(!libc)('a native session whose endpoint does not read', () => {
   }
 })
 
-describe.skipIf(!libc)('a native session', () => {
+describe.skipIf(!libc)(`a native session${WITHOUT_NATIVE}`, () => {
   it('of a client that has half closed and then takes nothing says so, under a user timeout', async () => {
     await using world = await EngineWorld.open(WHERE)
     const endpoint = await world.tcpEndpoint('read end, send 1M')

@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest'
 import { echoDatagram, silent } from '../support/echo.ts'
 import { EngineWorld } from '../support/engine-world.ts'
 import { eventually } from '../support/eventually.ts'
-import { libc, nativeEngine } from '../support/native-engine.ts'
+import { libc, nativeEngine, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import { RawSockets } from '../support/raw-sockets.ts'
 import { patternAt } from '../support/tally.ts'
 import { Trouble } from '../support/trouble.ts'
@@ -17,7 +17,7 @@ async function openTroubled(descriptors = 6_000) {
   return { world, trouble, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }
 }
 
-describe.skipIf(!libc)('native UDP', () => {
+describe.skipIf(!libc)(`native UDP${WITHOUT_NATIVE}`, () => {
   it('keeps the borders of datagrams that the kernel joined, and counts each', async () => {
     await using troubled = await openTroubled()
     const { world } = troubled

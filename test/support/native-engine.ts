@@ -5,8 +5,11 @@ import { type NativeEngine, openNativeEngine } from '../../src/listener/native/e
 import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
 import type { TestEngineOptions } from './engine-world.ts'
 
+const loaded = loadLibc()
 /** The C library of the test's own thread; undefined where the native engine cannot run. */
-export const { libc } = loadLibc()
+export const { libc } = loaded
+/** Ends the name of what is skipped without it. */
+export const WITHOUT_NATIVE = 'reason' in loaded ? ` (skipped: no native engine here, ${loaded.reason})` : ''
 
 const WORKER_URL = new URL('../../src/runtime/native-worker.ts', import.meta.url)
 /** Its sessions may be troubled by the test: see `troubled-worker.ts`. */
