@@ -160,6 +160,7 @@ function readMetrics(
     ledger: now.ledger,
     services: now.servicePorts,
     affinity: now.affinity,
+    clients: now.clients,
     listeners,
     sources: now.sources.map(({ name, state, readAtMs }) => ({ name, synced: state?.synced ?? false, readAtMs })),
     problems: { error: errors, warning: now.problems.length - errors },

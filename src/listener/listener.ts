@@ -16,6 +16,8 @@ export type Decision =
       readonly transparent: boolean
     }
   | { readonly do: 'refuse'; readonly end: SessionEnd }
+  /** The client is left without an answer for so long, and then refused. Only TCP. */
+  | { readonly do: 'drop'; readonly end: SessionEnd; readonly forMs: number }
   /** First the client has to send a PROXY header; then `introduced` decides. */
   | { readonly do: 'hear'; readonly withinMs: number }
 
@@ -42,9 +44,12 @@ export interface SessionPolicy {
   /** The first decision for a session that `decide` wanted to hear: its client sent a PROXY header, and is the one that the
    *  header names, or itself. */
   introduced(listener: number, client: ClientAddress): Decision
+  /** What the last decision counted the client by; {@link NO_TICKET} if by nothing. Whoever takes it puts it into the
+   *  session's facts. One that is not taken before the next decision is void. */
+  takeTicket(): number
   /** Ends the lease of an attempt that did not connect. */
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void
-  /** Ends the session's lease, if it holds one, counts it and writes its record. */
+  /** Ends the session's lease and its ticket, if it holds them, counts it and writes its record. */
   ended(session: SessionFacts): void
   /** A connected session goes to another thread, with its lease. Returns the Service slot that it counts for, which the
    *  other thread's policy must be told. */

@@ -5,7 +5,7 @@ import { type Random, seededRandom } from '../lib/random.ts'
 import type { LocalClients, PublishedRoute, RouteDelta } from '../model/delta.ts'
 import type { Cidr } from '../model/keys.ts'
 import type { ClientAddress, SessionFacts, Tried } from '../model/session.ts'
-import { sessionEndNumber } from '../model/session.ts'
+import { NO_TICKET, sessionEndNumber } from '../model/session.ts'
 import {
   connectBucketCell,
   endCell,
@@ -24,6 +24,7 @@ import {
 import { RecordWriter } from '../observe/records.ts'
 import { ClientRanges } from './admission.ts'
 import { type Choices, ChoicesMaker } from './choices.ts'
+import { Limiter } from './limiter.ts'
 import type { Decision, SessionPolicy, SessionTimeouts } from './listener.ts'
 import { RouteState } from './route-state.ts'
 
@@ -51,7 +52,6 @@ const AT_RESETS = endpointCell('resets')
 
 const NO_ROUTE: Decision = { do: 'refuse', end: 'no-endpoint' }
 const NOTHING_TRIED: readonly Tried[] = []
-const DENIED: Decision = { do: 'refuse', end: 'denied' }
 const OUT_OF_ATTEMPTS = {
   'connect-refused': { do: 'refuse', end: 'connect-refused' },
   'connect-timeout': { do: 'refuse', end: 'connect-timeout' },
@@ -60,8 +60,8 @@ const OUT_OF_ATTEMPTS = {
 /** The policy of one thread's sessions; `row` is the thread's row in the ledger.
  *
  *  The life of a session, top to bottom: it begins and is counted (`decide`, nothing tried); where clients come by way of a
- *  load balancer that says who they are, that is heard first (`introduced`); a client whose address is not permitted goes no
- *  further; what a client may be given depends on whether it is on this node; one
+ *  load balancer that says who they are, that is heard first (`introduced`); a client whose address is not permitted, or who
+ *  has as much as it may have (`limiter.ts`), goes no further; what a client may be given depends on whether it is on this node; one
  *  with affinity goes where it went before, if that still serves, whatever its weight; otherwise the scheduler picks an endpoint, untried ones first, and that
  *  choice is remembered. An attempt that fails ends its lease and the affinity (`connectFailed`), and the engine asks
  *  again, until the attempts are used up; where another session of the client has moved already, this one follows. At
@@ -72,6 +72,7 @@ export class RouteSessionPolicy implements SessionPolicy {
   readonly #choices: ChoicesMaker
   readonly #row: LedgerRow
   readonly #affinity: AffinityTable
+  readonly #limiter: Limiter
   readonly #records: RecordWriter
   readonly #routes = new Map<number, RouteState>()
   readonly #ranges = new WeakMap<readonly Cidr[], ClientRanges>()
@@ -88,6 +89,7 @@ export class RouteSessionPolicy implements SessionPolicy {
     this.#choices = new ChoicesMaker({ ledger: views, row, random: drawn, now: () => clock.now() })
     this.#row = views.rows[row] as LedgerRow
     this.#affinity = new AffinityTable(shared.affinity)
+    this.#limiter = new Limiter(shared, clock)
     this.#records = new RecordWriter(shared.records[row] as SharedArrayBuffer)
   }
 
@@ -111,8 +113,11 @@ export class RouteSessionPolicy implements SessionPolicy {
     }
     if (tried.length === 0) {
       this.#begin(listener)
-      if (state.introducers !== undefined) return state.introducers.contains(client) ? state.hear : DENIED
-      if (!state.admission.permits(client)) return DENIED
+      if (state.introducers !== undefined) {
+        return state.introducers.contains(client) ? state.hear : this.#limiter.deny(state.limits)
+      }
+      const turnedAway = this.#admit(state, client)
+      if (turnedAway !== undefined) return turnedAway
     }
     return this.#choose(state, client, tried)
   }
@@ -120,7 +125,11 @@ export class RouteSessionPolicy implements SessionPolicy {
   introduced(listener: number, client: ClientAddress): Decision {
     const state = this.#routes.get(listener)
     if (!state) return NO_ROUTE
-    return state.admission.permits(client) ? this.#choose(state, client, NOTHING_TRIED) : DENIED
+    return this.#admit(state, client) ?? this.#choose(state, client, NOTHING_TRIED)
+  }
+
+  takeTicket(): number {
+    return this.#limiter.takeTicket()
   }
 
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void {
@@ -139,6 +148,7 @@ export class RouteSessionPolicy implements SessionPolicy {
     const startedAtMs = this.#clock.wall() - (this.#clock.now() - session.startedMs)
     // Before the counts: the slots that the record names are held for as long as the session counts.
     this.#records.write(session, serviceSlot ?? -1, startedAtMs)
+    if (session.ticket !== NO_TICKET) this.#limiter.left(session.ticket)
     if (serviceSlot !== undefined) this.#countEnd(session, serviceBase(serviceSlot))
     if (session.lease >= 0) this.#endLease(session)
   }
@@ -169,6 +179,12 @@ export class RouteSessionPolicy implements SessionPolicy {
 
   timeouts(listener: number): SessionTimeouts | undefined {
     return this.#routes.get(listener)?.route
+  }
+
+  /** Undefined: the client may come in. */
+  #admit({ admission, limits }: RouteState, client: ClientAddress): Decision | undefined {
+    if (!admission.permits(client)) return this.#limiter.deny(limits)
+    return limits === undefined ? undefined : this.#limiter.admit(limits, client)
   }
 
   #choose(state: RouteState, client: ClientAddress, tried: readonly Tried[]): Decision {

@@ -1,9 +1,12 @@
 import { parseDuration } from '../lib/duration.ts'
 import { nearest } from '../lib/nearest.ts'
-import { parseCidr, parseIp } from './address.ts'
+import { parseIp } from './address.ts'
+import type { AnnotationRule, Wishes } from './annotation-rule.ts'
 import type { Findings } from './findings.ts'
-import { type Cidr, hostRange, type Ip } from './keys.ts'
+import type { Ip } from './keys.ts'
+import { LIMIT_ANNOTATIONS, limitsAsked } from './limit-annotations.ts'
 import type { ServiceDefaults } from './parse-options.ts'
+import { MOST_RANGES, parseRanges } from './parse-ranges.ts'
 import { parseSendProxy } from './parse-send-proxy.ts'
 import { A_WEIGHT, parseWeight } from './preference.ts'
 import { type RemovalPolicy, SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
@@ -11,29 +14,8 @@ import { type RemovalPolicy, SCHEDULER_NAMES, type SchedulerName, type ServiceOp
 /** What begins the names of our annotations. */
 export const ANNOTATION_PREFIX = 'portald.io/'
 
-/** What the annotations say, before what belongs together is put together. */
-interface Wishes extends Omit<ServiceOptions, 'acceptProxy'> {
-  readonly attempts: number | undefined
-  readonly acceptProxyFrom: readonly Cidr[] | undefined
-  readonly acceptProxyMs: number
-}
-
-/** One annotation: this table is all there is to know about it, for the program and for its documentation. */
-export interface AnnotationRule {
-  readonly name: string
-  /** The field of {@link ServiceOptions} that it has a say in. */
-  readonly sets: keyof ServiceOptions
-  /** What holds without it, as it would be written; empty: nothing is set. */
-  readonly fallback: string
-  /** What a value must look like. */
-  readonly right: string
-  readonly about: string
-  readonly parse: (text: string) => Partial<Wishes> | undefined
-}
-
 const MOST_ATTEMPTS = 16
 const MOST_RESPONSES = 1_000_000
-const MOST_TRUSTED = 256
 /** Node's timers keep no longer ones. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 const A_DURATION = 'a duration from 1ms to 596h, such as'
@@ -184,7 +166,7 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     name: 'portald.io/accept-proxy',
     sets: 'acceptProxy',
     fallback: '',
-    right: `must be up to ${MOST_TRUSTED} addresses and ranges of load balancers, such as 10.0.0.0/8,192.0.2.7`,
+    right: `must be up to ${MOST_RANGES} addresses and ranges of load balancers, such as 10.0.0.0/8,192.0.2.7`,
     about: 'lets TCP ports take clients from here only, and only those that begin with a PROXY header, which says who they are',
     parse: (text) => {
       const acceptProxyFrom = parseRanges(text)
@@ -199,6 +181,7 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     about: 'how long the PROXY header of a client may take to come',
     parse: timeout('acceptProxyMs'),
   },
+  ...LIMIT_ANNOTATIONS,
 ]
 
 const RULES = new Map(ANNOTATIONS.map((rule) => [rule.name, rule]))
@@ -210,6 +193,12 @@ const NOTHING: Partial<Wishes> = {
   userTimeoutMs: undefined,
   sendProxy: undefined,
   acceptProxyFrom: undefined,
+  allowFrom: undefined,
+  denyFrom: undefined,
+  clientSessions: undefined,
+  clientRate: undefined,
+  serviceRate: undefined,
+  clientPrefix: undefined,
 }
 const DEFAULTS = Object.assign({}, NOTHING, ...ANNOTATIONS.map((rule) => rule.parse(rule.fallback))) as Wishes
 /** What one timeout is repeated to when nobody says how often. */
@@ -233,7 +222,9 @@ export function parseAnnotations(
     else if (typeof value === 'string') findings.complain('annotation', path, value, rule.right)
     else findings.complain('type', path, value, `must be text: put it in quotes; ${rule.right}`)
   }
-  const { attempts, acceptProxyFrom: from, acceptProxyMs: withinMs, ...options } = { ...DEFAULTS, ...defaults, ...wishes }
+  const all = { ...DEFAULTS, ...defaults, ...wishes }
+  const { allowFrom, denyFrom, clientSessions, clientRate, serviceRate, turnAway, ...others } = all
+  const { attempts, acceptProxyFrom: from, acceptProxyMs: withinMs, ...options } = others
   if (options.slowStartMs !== undefined && WITHOUT_SLOW_START.includes(options.scheduler)) {
     const path = ['metadata', 'annotations', 'portald.io/slow-start']
     const message = `means nothing to scheduler ${options.scheduler}; wrr, wlc or p2c would heed it`
@@ -243,6 +234,7 @@ export function parseAnnotations(
     ...options,
     connectMs: spread(options.connectMs, attempts, wishes.connectMs?.length === 1),
     acceptProxy: from && { from, withinMs },
+    limits: limitsAsked({ allowFrom, denyFrom, clientSessions, clientRate, serviceRate, turnAway }),
   }
 }
 
@@ -256,15 +248,6 @@ function parseRemoval(text: string): RemovalPolicy | undefined {
   if (text === 'keep' || text === 'cut') return { do: text }
   const deadlineMs = text.startsWith('drain=') ? parseTimeout(text.slice('drain='.length).trim()) : undefined
   return deadlineMs === undefined ? undefined : { do: 'drain', deadlineMs }
-}
-
-/** Single addresses stand for themselves. */
-function parseRanges(text: string): readonly Cidr[] | undefined {
-  const ranges = text.split(',').map((part) => {
-    const ip = parseIp(part.trim())
-    return ip === undefined ? parseCidr(part.trim()) : hostRange(ip)
-  })
-  return ranges.length <= MOST_TRUSTED && !ranges.includes(undefined) ? [...new Set(ranges as Cidr[])] : undefined
 }
 
 /** `10.1.0.1=3`. */

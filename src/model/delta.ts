@@ -1,4 +1,5 @@
 import type { Cidr, EndpointKey, Ip, Protocol, ServicePortKey, SocketAddress } from './keys.ts'
+import type { RouteLimits } from './limits.ts'
 import type { AcceptProxy, Prelude } from './proxy-header.ts'
 import type { SchedulerName } from './service.ts'
 
@@ -54,6 +55,8 @@ export interface PublishedRoute {
   /** Undefined: clients are who they seem to be. */
   readonly acceptProxy: AcceptProxy | undefined
   readonly userTimeoutMs: number | undefined
+  /** Undefined: clients are held to nothing. */
+  readonly limits: RouteLimits | undefined
 }
 
 /** What changed since the last revision; applied whole, in one go. */

@@ -1,4 +1,5 @@
 import type { Cidr, Ip, Port, Protocol, ServiceKey, ServicePortKey } from './keys.ts'
+import type { ClientLimits, ClientPrefix } from './limits.ts'
 import type { AcceptProxy, SendProxy } from './proxy-header.ts'
 
 export type TrafficPolicy = 'Cluster' | 'Local'
@@ -45,6 +46,10 @@ export interface ServiceOptions {
   readonly acceptProxy: AcceptProxy | undefined
   /** Whose address endpoints see: this machine's, or the client's own. */
   readonly sourceAddress: 'proxy' | 'transparent'
+  /** What counts as one client; undefined: what is usual for the purpose. */
+  readonly clientPrefix: ClientPrefix | undefined
+  /** Undefined: clients are held to nothing. */
+  readonly limits: ClientLimits | undefined
 }
 
 /** One port of a Service. */

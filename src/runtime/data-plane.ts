@@ -1,4 +1,5 @@
 import { AffinityTable } from '../affinity/affinity-table.ts'
+import { ClientSessions } from '../affinity/client-sessions.ts'
 import { Ledger } from '../balancer/ledger.ts'
 import { Overlay } from '../balancer/overlay.ts'
 import { createBackoff } from '../lib/backoff.ts'
@@ -33,6 +34,13 @@ export interface DataPlaneOptions {
   readonly onSession: ((record: SessionRecord) => void) | undefined
 }
 
+/** What is known of clients that are counted one by one. */
+export interface ClientReading {
+  readonly entries: number
+  readonly evictions: number
+  readonly uncounted: number
+}
+
 /** Makes sockets, routes and slots follow snapshots. Order of a change: slots are reserved, routes published, sockets
  *  opened, parked and closed, and only then is what nobody needs any more given up. A VIP is an address of this machine before its
  *  first socket is opened and until after its last one is closed. */
@@ -45,6 +53,8 @@ export class DataPlane implements AsyncDisposable {
   readonly #publisher: Publisher
   readonly #affinity: AffinityTable
   #affinityEntries = 0
+  readonly #clients: ClientSessions
+  #clientEntries = 0
   readonly #removals: Removals
   #snapshot: Snapshot | undefined
   /** Snapshots since the last one that was put in force whole. */
@@ -58,7 +68,8 @@ export class DataPlane implements AsyncDisposable {
     const { engine, shared, clock, random, vips } = options
     this.#options = options
     this.#affinity = new AffinityTable(shared.affinity)
-    this.ledger = new Ledger(shared, random, () => this.#sweepAffinity())
+    this.#clients = new ClientSessions(shared)
+    this.ledger = new Ledger(shared, random, () => this.#sweep())
     this.overlay = new Overlay(this.ledger, clock)
     const instance = random.below(2 ** 32).toString(16)
     this.#publisher = new Publisher(this.ledger, engine.can.has('transparent-source'), instance.padStart(8, '0'))
@@ -124,6 +135,11 @@ export class DataPlane implements AsyncDisposable {
     return { entries: this.#affinityEntries, evictions: this.#affinity.evictions() }
   }
 
+  /** Clients that were counted when the table was last swept, and what it had no room for since the start. */
+  clients(): ClientReading {
+    return { entries: this.#clientEntries, evictions: this.#clients.evictions(), uncounted: this.#clients.uncounted() }
+  }
+
   /** Service ports that have counters. */
   servicePorts(): Iterable<{ readonly slot: number; readonly key: ServicePortKey }> {
     return this.ledger.servicePorts()
@@ -166,8 +182,10 @@ export class DataPlane implements AsyncDisposable {
       this.#options.logger.info('endpoint.removed', 'sessions of endpoints that left were ended', { sessions: count })
   }
 
-  /** Frees affinity records that expired, or name an endpoint or Service port that is no more. */
-  #sweepAffinity(): void {
+  /** Frees affinity records that expired, or name an endpoint or Service port that is no more, and clients that have no
+   *  session and could begin as many as any other. */
+  #sweep(): void {
+    const nowMs = this.#options.clock.now()
     const timeouts = new Map<number, number>()
     for (const { input, ports } of this.#snapshot?.services.values() ?? []) {
       for (const key of ports.keys()) {
@@ -175,10 +193,11 @@ export class DataPlane implements AsyncDisposable {
         if (slot !== undefined) timeouts.set(slot, input.value.affinityTimeoutMs ?? 0)
       }
     }
-    this.#affinityEntries = this.#affinity.sweep(this.#options.clock.now(), {
+    this.#affinityEntries = this.#affinity.sweep(nowMs, {
       timeoutOf: (service) => timeouts.get(service) ?? 0,
       isLive: (endpoint) => this.ledger.endpointName(endpoint) !== undefined,
     })
+    this.#clientEntries = this.#clients.sweep(nowMs, (service) => this.ledger.serviceName(service) !== undefined)
   }
 
   #report(route: Route, status: ListenerStatus): void {

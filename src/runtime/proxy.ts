@@ -14,7 +14,7 @@ import type { Logger } from '../observe/logger.ts'
 import type { Source } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
 import { ControlPlane, type SourceReading } from './control-plane.ts'
-import { DataPlane } from './data-plane.ts'
+import { type ClientReading, DataPlane } from './data-plane.ts'
 import type { NodeContextOptions } from './node-context.ts'
 import { type Programmed, programmed } from './programmed.ts'
 import { openVips, type Vips } from './vips.ts'
@@ -67,6 +67,7 @@ export interface ProxyReading {
   readonly ledger: LedgerViews
   readonly servicePorts: Iterable<{ readonly slot: number; readonly key: ServicePortKey }>
   readonly affinity: { readonly entries: number; readonly evictions: number }
+  readonly clients: ClientReading
   readonly recordsDropped: number
   readonly sessions: number
   /** Addresses it made local. */
@@ -205,6 +206,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       ledger: dataPlane.ledger.views,
       servicePorts: dataPlane.servicePorts(),
       affinity: dataPlane.affinity(),
+      clients: dataPlane.clients(),
       recordsDropped: dataPlane.sessionLog.dropped(),
       sessions: engine.sessions(),
       vips: vips.held,

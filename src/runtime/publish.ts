@@ -7,6 +7,7 @@ import { type EndpointKey, familyOf, type ServicePortKey } from '../model/keys.t
 import type { SchedulerName, TrafficPolicy } from '../model/service.ts'
 import { BACKUP_ROTATION, ROTATIONS } from '../model/shared-layout.ts'
 import type { CompiledService, Route } from '../model/snapshot.ts'
+import { limitsOf } from './limits.ts'
 import { preludeOf } from './prelude.ts'
 
 const NO_HEADERS = { sendProxy: undefined, acceptProxy: undefined }
@@ -90,6 +91,7 @@ export class Publisher {
       prelude: sendProxy && preludeOf(sendProxy, route, this.#instance),
       acceptProxy,
       userTimeoutMs: service.options.userTimeoutMs,
+      limits: limitsOf(port, service.options),
     }
   }
 

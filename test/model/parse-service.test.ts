@@ -41,6 +41,8 @@ describe('a Service', () => {
         userTimeoutMs: undefined,
         onEndpointRemoved: { do: 'keep' },
         sourceAddress: 'proxy',
+        clientPrefix: undefined,
+        limits: undefined,
       },
     })
   })

@@ -71,6 +71,7 @@ describe('publishing routes', () => {
       'portald.io/send-proxy': 'v2,unique-id,0xe1={service}@{listener}',
       'portald.io/accept-proxy': '192.0.2.0/24',
       'portald.io/source-address': 'transparent',
+      'portald.io/client-rate': '5/s',
     }
     const route = world.publish(aService('web', spec, { annotations }), four(1, 2)).get(FOUR)
     expect(structuredClone(route)).toEqual({
@@ -81,6 +82,15 @@ describe('publishing routes', () => {
       protocol: 'TCP',
       ip: '10.0.0.1',
       scheduler: 'rr',
+      limits: {
+        allow: [],
+        deny: [],
+        sessions: undefined,
+        clientRate: { count: 5, perMs: 1000, burst: 5 },
+        serviceRate: undefined,
+        prefix: { ipv4: 32, ipv6: 64 },
+        turnAway: 'refuse',
+      },
       endpoints: [
         { slot: 0, key: '10.1.0.1:8080/TCP', address: { ip: '10.1.0.1', port: 8080 }, weight: 1, backup: false },
         { slot: 1, key: '10.1.0.2:8080/TCP', address: { ip: '10.1.0.2', port: 8080 }, weight: 1, backup: false },

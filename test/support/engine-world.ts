@@ -80,6 +80,7 @@ export interface RouteSketch
       | 'userTimeoutMs'
       | 'prelude'
       | 'acceptProxy'
+      | 'limits'
     >
   > {
   readonly endpoints: readonly Pick<TestEndpoint, 'address'>[]
@@ -109,6 +110,7 @@ const DEFAULTS = {
   prelude: undefined,
   acceptProxy: undefined,
   userTimeoutMs: undefined,
+  limits: undefined,
 } as const satisfies Partial<PublishedRoute>
 
 /** One listener of a world, with the route it serves. */

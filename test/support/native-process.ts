@@ -46,6 +46,7 @@ const route = {
   prelude: undefined,
   acceptProxy: undefined,
   userTimeoutMs: undefined,
+  limits: undefined,
 } as const
 await engine.publish({ revision: 1, set: [route], remove: [] })
 const status = await engine.open({ id: 1, key: listenerKey('TCP', local), protocol: 'TCP', address: local, freeBind: false })

@@ -3,7 +3,7 @@ import type { Decision, SessionPolicy } from '../../src/listener/listener.ts'
 import { fillClientAddress } from '../../src/model/address.ts'
 import type { RouteEndpoint } from '../../src/model/delta.ts'
 import type { Prelude } from '../../src/model/proxy-header.ts'
-import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../src/model/session.ts'
+import { type ClientAddress, NO_TICKET, type SessionEnd, type SessionFacts, type Tried } from '../../src/model/session.ts'
 
 /** What an endpoint does with an attempt. */
 export type Answer = 'ok' | 'refused' | 'timeout'
@@ -31,6 +31,8 @@ export class ScriptedSession {
   attempts = 0
   /** How long its PROXY header may take; undefined: it need not send one. */
   hearMs: number | undefined
+  /** It waits in vain, and for what is refused then; undefined: it does not. */
+  dropped: Extract<Decision, { readonly do: 'drop' }> | undefined
   /** What the endpoint is sent first. */
   prelude: Prelude | undefined
   #policy: SessionPolicy
@@ -41,6 +43,7 @@ export class ScriptedSession {
   #connectMs = 0
   #dialledMs = 0
   #tookMs = -1
+  #ticket: number = NO_TICKET
 
   constructor(policy: SessionPolicy, clock: ManualClock, listener: number, ip: string, port?: number) {
     this.#policy = policy
@@ -94,6 +97,7 @@ export class ScriptedSession {
       listener: this.listener,
       client: this.client,
       lease: this.endpoint?.slot ?? -1,
+      ticket: this.#ticket,
       attempts: this.attempts,
       end,
       startedMs: this.#startedMs,
@@ -120,12 +124,17 @@ export class ScriptedSession {
   }
 
   #obey(decision: Decision): void {
+    this.#ticket ||= this.#policy.takeTicket()
     if (decision.do === 'refuse') {
       this.close(decision.end)
       return
     }
     if (decision.do === 'hear') {
       this.hearMs = decision.withinMs
+      return
+    }
+    if (decision.do === 'drop') {
+      this.dropped = decision
       return
     }
     this.prelude = decision.prelude

@@ -11,7 +11,7 @@ import {
 } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
 import type { Prelude } from '../../model/proxy-header.ts'
-import type { ClientAddress, Tried } from '../../model/session.ts'
+import { type ClientAddress, NO_TICKET, sessionEndNumber, type Tried } from '../../model/session.ts'
 import type { Decision } from '../listener.ts'
 import type { ProxyHeaderParser } from '../proxy-header-parser.ts'
 import { isExhaustion, MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
@@ -25,6 +25,7 @@ import { FAILED, SESSION_MASK, type TcpRelay } from './tcp-relay.ts'
 import {
   ABORTED,
   CONNECTING,
+  DROPPED,
   GONE,
   GREETED,
   HUNG_UP,
@@ -94,6 +95,8 @@ export class TcpDialer {
 
   #obey(session: number, decision: Decision): void {
     const table = this.#table
+    const ticket = this.#context.policy.takeTicket()
+    if (ticket !== NO_TICKET) table.tickets[session] = ticket
     if (decision.do === 'refuse') {
       this.#owner.stop(session, decision.end)
       return
@@ -102,10 +105,25 @@ export class TcpDialer {
       this.hearing.begin(session, decision.withinMs)
       return
     }
+    if (decision.do === 'drop') {
+      this.#drop(session, decision)
+      return
+    }
     table.attempts[session] = (table.attempts[session] as number) + 1
     table.leases[session] = decision.lease
     table.attemptMs[session] = decision.connectMs
     this.#dial(session, decision)
+  }
+
+  /** Leaves a client without an answer: nothing is read and nothing is sent until the time is over. */
+  #drop(session: number, { end, forMs }: Extract<Decision, { readonly do: 'drop' }>): void {
+    const table = this.#table
+    const { clock } = this.#context
+    table.flags[2 * session] = (table.flags[2 * session] as number) | DROPPED
+    table.reasons[session] = sessionEndNumber(end) + 1
+    table.askedMs[session] = clock.now()
+    table.attemptMs[session] = forMs
+    this.#wheel.set(session, clock.now() + forMs)
   }
 
   /** Connects to an endpoint. What the client has said already travels with the handshake. */

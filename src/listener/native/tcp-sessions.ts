@@ -26,6 +26,7 @@ import { TcpRelay } from './tcp-relay.ts'
 import {
   ABORTED,
   CONNECTING,
+  DROPPED,
   GONE,
   HEARING,
   HUNG_UP,
@@ -170,11 +171,11 @@ export class TcpSessions implements SessionOwner, Disposable {
       table.idleMs[session] = timeouts.idleMs
       table.halfCloseMs[session] = timeouts.halfCloseMs
     }
-    const hearing = (table.flags[2 * session] as number) & HEARING
-    if (hearing || (table.flags[2 * session + 1] as number) & CONNECTING) {
+    const held = (table.flags[2 * session] as number) & (HEARING | DROPPED)
+    if (held || (table.flags[2 * session + 1] as number) & CONNECTING) {
       const deadline = (table.askedMs[session] as number) + (table.attemptMs[session] as number)
       if (now < deadline) this.#wheel.set(session, deadline)
-      else if (hearing) this.stop(session, 'bad-header')
+      else if (held) this.stop(session, held === HEARING ? 'bad-header' : this.#reasonOf(session))
       else this.#dialer.attemptFailed(session, 'connect-timeout')
       return
     }

@@ -1,7 +1,7 @@
 import { EPOLLIN, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_UDP, UDP_GRO } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
 import { INT_BYTES } from '../../lib/libc/option-values.ts'
-import type { ClientAddress, SessionEnd, Tried } from '../../model/session.ts'
+import { type ClientAddress, NO_TICKET, type SessionEnd, type Tried } from '../../model/session.ts'
 import type { SessionFilter, SessionTimeouts } from '../listener.ts'
 import { isExhaustion } from './call-errors.ts'
 import { ClientSource } from './client-source.ts'
@@ -173,6 +173,8 @@ export class UdpSessions {
     const { table } = this
     const { calls, policy, errno } = this.#context
     const decision = policy.decide(table.listeners[session] as number, this.#clientOf(session), table.tried(session))
+    const ticket = policy.takeTicket()
+    if (ticket !== NO_TICKET) table.tickets[session] = ticket
     if (decision.do !== 'forward') {
       this.stop(session, decision.do === 'refuse' ? decision.end : 'internal')
       return NONE

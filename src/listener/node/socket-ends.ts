@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { errnoOf } from '../../lib/errors.ts'
-import type { SessionEnd } from '../../model/session.ts'
+import { fillClientAddress } from '../../model/address.ts'
+import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 
 const NOTHING = new Uint8Array(0)
 /** Memory of chunks at least so long is given back at once. */
@@ -13,6 +14,20 @@ const KEEP_ALIVE_PROBES = 4
 const IDLE_END: { readonly [End in SessionEnd]?: SessionEnd } = {
   'client-reset': 'client-idle',
   'endpoint-reset': 'endpoint-idle',
+}
+
+/** What a socket tells of one of its ends, which it may not know any more. */
+export function socketAddress(ip = '0.0.0.0', port = 0): ClientAddress {
+  const address = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
+  fillClientAddress(ip, port, address)
+  return address
+}
+
+/** Lets go of a socket: whatever it still has to say concerns nobody. */
+export function abandon(socket: Socket): void {
+  socket.removeAllListeners()
+  socket.on('error', () => {})
+  socket.destroy()
 }
 
 /** Has the system ask a silent peer from time to time whether it lives. */

@@ -2,7 +2,6 @@ import { connect, type Socket } from 'node:net'
 import type { Timer } from '../../lib/clock.ts'
 import type { Expiring } from '../../lib/coarse-timer.ts'
 import { errnoOf } from '../../lib/errors.ts'
-import { fillClientAddress } from '../../model/address.ts'
 import type { Prelude } from '../../model/proxy-header.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
 import type { Decision, SessionTimeouts } from '../listener.ts'
@@ -12,7 +11,7 @@ import { NO_ROUTE_TIMEOUTS, type NodeContext, OWN_ERRORS } from './context.ts'
 import { HeaderReader, type HeaderTaker } from './header-reader.ts'
 import type { Newcomer } from './newcomers.ts'
 import { sendPrelude } from './prelude.ts'
-import { brokenEnd, finish, keepAlive, release, reset } from './socket-ends.ts'
+import { abandon, brokenEnd, finish, keepAlive, release, reset, socketAddress } from './socket-ends.ts'
 
 const NOTHING_TRIED: readonly Tried[] = []
 /** Sessions that live so long get keep-alive probes; most do not, and are spared the system calls. */
@@ -30,6 +29,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   readonly client: ClientAddress
   readonly startedMs: number
   lease = -1
+  ticket = 0
   attempts = 0
   end: SessionEnd = 'internal'
   endedMs = 0
@@ -78,8 +78,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.startedMs = context.clock.now()
     this.#lastMs = this.startedMs
     this.#timeouts = context.policy.timeouts(listener) ?? NO_ROUTE_TIMEOUTS
-    this.client = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
-    fillClientAddress(socket.remoteAddress ?? '0.0.0.0', socket.remotePort ?? 0, this.client)
+    this.client = socketAddress(socket.remoteAddress, socket.remotePort)
   }
 
   /** Asks for an endpoint and goes on from there. */
@@ -170,18 +169,20 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #obey(decision: Decision): void {
-    if (decision.do === 'refuse') {
-      this.#stop(decision.end)
-      return
-    }
-    if (decision.do === 'hear') {
+    const { policy, clock } = this.#context
+    this.ticket ||= policy.takeTicket()
+    if (decision.do === 'refuse') this.#stop(decision.end)
+    else if (decision.do === 'hear') {
       this.#leaveNewcomers()
-      this.#reader = new HeaderReader(this.#socket, this.#context.clock, decision.withinMs, this)
-      return
+      this.#reader = new HeaderReader(this.#socket, clock, decision.withinMs, this)
+    } else if (decision.do === 'drop') {
+      this.#leaveNewcomers()
+      this.#deadline = clock.after(decision.forMs, () => this.#stop(decision.end))
+    } else {
+      this.attempts++
+      this.lease = decision.lease
+      this.#dial(decision)
     }
-    this.attempts++
-    this.lease = decision.lease
-    this.#dial(decision)
   }
 
   #dial(decision: Decision & { do: 'forward' }): void {
@@ -204,8 +205,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #armDeadline(): void {
-    const leftMs = this.#deadlineMs - this.#context.clock.now()
-    this.#deadline = this.#context.clock.after(leftMs, () => this.#retry('connect-timeout'))
+    const { clock } = this.#context
+    this.#deadline = clock.after(this.#deadlineMs - clock.now(), () => this.#retry('connect-timeout'))
   }
 
   #retry(end: Tried['end']): void {
@@ -332,9 +333,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     const endpoint = this.#endpoint
     if (!endpoint) return
     this.#endpoint = undefined
-    endpoint.removeAllListeners()
-    endpoint.on('error', () => {})
-    endpoint.destroy()
+    abandon(endpoint)
   }
 
   readonly #closed = (): void => {

@@ -38,6 +38,7 @@ export class UdpSession implements SessionFacts, Expiring {
   readonly client: ClientAddress
   readonly startedMs: number
   lease = -1
+  ticket = 0
   attempts = 0
   end: SessionEnd = 'internal'
   endedMs = 0
@@ -145,7 +146,9 @@ export class UdpSession implements SessionFacts, Expiring {
 
   /** Chooses an endpoint and begins to connect to it; ends the session where there is none. */
   #connect(): boolean {
-    const decision = this.#context.policy.decide(this.listener, this.client, this.#tried)
+    const { policy } = this.#context
+    const decision = policy.decide(this.listener, this.client, this.#tried)
+    this.ticket ||= policy.takeTicket()
     if (decision.do !== 'forward') {
       this.cut(decision.do === 'refuse' ? decision.end : 'internal')
       return false

@@ -1,0 +1,55 @@
+import type { Rate } from '../model/limits.ts'
+
+/** A word counts time in these; it wraps after 69 minutes, twice as long as is ever looked at. */
+const TICKS_PER_MS = 1024
+/** How far behind another thread's a thread's time may be. A bucket that lacks more than a whole one by more than this is
+ *  what is left of an age ago. */
+const SLACK_TICKS = 60_000 * TICKS_PER_MS
+
+function ticks(nowMs: number): number {
+  return Math.floor(nowMs * TICKS_PER_MS) | 0
+}
+
+/** Takes tokens out of buckets that fill up again at a rate. A bucket is one word, shared by all threads: the moment at which it is
+ *  full again, or 0 for one that is full (the generic cell rate algorithm, ITU-T I.371). Each token is taken by one
+ *  compare-and-swap, so there are never more than `burst` and what came since, however many threads take them. */
+export class Pace {
+  /** How long an empty bucket takes to be full. */
+  readonly fillMs: number
+  readonly #interval: number
+  readonly #window: number
+
+  constructor({ count, perMs, burst }: Rate) {
+    this.#interval = Math.max(1, Math.round((perMs * TICKS_PER_MS) / count))
+    this.#window = this.#interval * burst
+    this.fillMs = this.#window / TICKS_PER_MS
+  }
+
+  /** Takes a token out of the bucket at `at`; false: it is empty. */
+  take(buckets: Int32Array<SharedArrayBuffer>, at: number, nowMs: number): boolean {
+    const now = ticks(nowMs)
+    for (;;) {
+      const full = Atomics.load(buckets, at)
+      const missing = missingTicks(full, now, this.#window)
+      if (missing + this.#interval > this.#window) return false
+      // 0 would say that it is full.
+      const next = (now + missing + this.#interval) | 0 || 1
+      if (Atomics.compareExchange(buckets, at, full, next) === full) return true
+    }
+  }
+}
+
+function missingTicks(full: number, now: number, window: number): number {
+  if (full === 0) return 0
+  const missing = (full - now) | 0
+  return missing < 0 || missing > window + SLACK_TICKS ? 0 : missing
+}
+
+/** Notes of a bucket that it is full, if it is: before the word wraps and seems to lack something. To be done every few
+ *  minutes. Returns whether it is. */
+export function settlePace(buckets: Int32Array<SharedArrayBuffer>, at: number, nowMs: number): boolean {
+  const full = Atomics.load(buckets, at)
+  if (full === 0) return true
+  if (((full - ticks(nowMs)) | 0) > 0) return false
+  return Atomics.compareExchange(buckets, at, full, 0) === full
+}
