@@ -1,7 +1,9 @@
 import type { Picker, PickerState } from '../balancer/picker.ts'
 import { createPicker } from '../balancer/tiers.ts'
 import type { PublishedRoute, RouteEndpoint } from '../model/delta.ts'
+import { familyOf, type Ip } from '../model/keys.ts'
 import type { Decision } from './listener.ts'
+import { SourcePool } from './source-pool.ts'
 
 /** A list of endpoints with what is built from it once, so that deciding allocates nothing. */
 export class Choices {
@@ -12,13 +14,17 @@ export class Choices {
   /** `decisions[position][attempt]`. */
   readonly #decisions: readonly (readonly Decision[])[]
 
-  constructor(endpoints: readonly RouteEndpoint[], picker: Picker, { connectMs, transparent, prelude }: PublishedRoute) {
+  constructor(endpoints: readonly RouteEndpoint[], picker: Picker, route: PublishedRoute) {
+    const { connectMs, transparent, prelude } = route
     this.endpoints = endpoints
     this.picker = picker
     this.#positions = new Map(endpoints.map((endpoint, position) => [endpoint.slot, position]))
-    this.#decisions = endpoints.map((endpoint) =>
-      connectMs.map((one) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs: one, transparent, prelude }) as const),
-    )
+    const pools = { 4: poolOf(route.sourceAddresses, 4), 6: poolOf(route.sourceAddresses, 6) }
+    this.#decisions = endpoints.map((endpoint) => {
+      const sources = pools[familyOf(endpoint.address.ip)]
+      const decision = { do: 'forward', lease: endpoint.slot, endpoint, transparent, sources, prelude } as const
+      return connectMs.map((one) => ({ ...decision, connectMs: one }))
+    })
   }
 
   positionOf(slot: number): number {
@@ -32,6 +38,11 @@ export class Choices {
   forward(position: number, attempt: number): Decision {
     return (this.#decisions[position] as readonly Decision[])[attempt] as Decision
   }
+}
+
+function poolOf(addresses: readonly Ip[], family: 4 | 6): SourcePool | undefined {
+  const ips = addresses.filter((ip) => familyOf(ip) === family)
+  return ips.length === 0 ? undefined : new SourcePool(ips)
 }
 
 /** A picker, and what it was made for. */

@@ -2,6 +2,7 @@ import type { RouteDelta, RouteEndpoint } from '../model/delta.ts'
 import type { ListenerKey, Protocol, SocketAddress } from '../model/keys.ts'
 import type { Prelude } from '../model/proxy-header.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../model/session.ts'
+import type { SourcePool } from './source-pool.ts'
 
 /** What becomes of one new session, or of one more attempt of it. */
 export type Decision =
@@ -14,6 +15,8 @@ export type Decision =
       readonly prelude: Prelude | undefined
       /** Whether the endpoint is to see the client's own address; only engines with `transparent-source` are asked for it. */
       readonly transparent: boolean
+      /** Addresses to connect from where it is not; undefined: the system chooses. */
+      readonly sources: SourcePool | undefined
     }
   | { readonly do: 'refuse'; readonly end: SessionEnd }
   /** The client is left without an answer for so long, and then refused. Only TCP. */

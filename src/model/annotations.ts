@@ -1,6 +1,6 @@
 import { parseDuration } from '../lib/duration.ts'
 import { nearest } from '../lib/nearest.ts'
-import { parseIp } from './address.ts'
+import { parseIp, unusableAs } from './address.ts'
 import type { AnnotationRule, Wishes } from './annotation-rule.ts'
 import type { Findings } from './findings.ts'
 import type { Ip } from './keys.ts'
@@ -16,6 +16,7 @@ export const ANNOTATION_PREFIX = 'portald.io/'
 
 const MOST_ATTEMPTS = 16
 const MOST_RESPONSES = 1_000_000
+const MOST_SOURCES = 64
 /** Node's timers keep no longer ones. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 const A_DURATION = 'a duration from 1ms to 596h, such as'
@@ -82,6 +83,18 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     right: 'must be proxy or transparent',
     about: "whose address endpoints see: this machine's, or the client's own, for which replies must be routed back here",
     parse: (text) => (text === 'proxy' || text === 'transparent' ? { sourceAddress: text } : undefined),
+  },
+  {
+    name: 'portald.io/source-addresses',
+    sets: 'sourceAddresses',
+    fallback: '',
+    right: `must be up to ${MOST_SOURCES} addresses of this machine, such as 10.0.0.5,10.0.0.6`,
+    about: 'connects to endpoints from these addresses in turn: each has ports of its own to every endpoint',
+    parse: (text) => {
+      const ips = text.split(',').map((part) => parseIp(part.trim()))
+      const right = ips.length <= MOST_SOURCES && ips.every((ip) => ip !== undefined && unusableAs(ip) === undefined)
+      return right ? { sourceAddresses: [...new Set(ips as Ip[])] } : undefined
+    },
   },
   {
     name: 'portald.io/connect-timeout',
@@ -199,6 +212,7 @@ const NOTHING: Partial<Wishes> = {
   clientRate: undefined,
   serviceRate: undefined,
   clientPrefix: undefined,
+  sourceAddresses: undefined,
 }
 const DEFAULTS = Object.assign({}, NOTHING, ...ANNOTATIONS.map((rule) => rule.parse(rule.fallback))) as Wishes
 /** What one timeout is repeated to when nobody says how often. */
@@ -229,6 +243,11 @@ export function parseAnnotations(
     const path = ['metadata', 'annotations', 'portald.io/slow-start']
     const message = `means nothing to scheduler ${options.scheduler}; wrr, wlc or p2c would heed it`
     findings.warn('slow-start', path, annotations['portald.io/slow-start'], message)
+  }
+  if (options.sourceAddresses && options.sourceAddress === 'transparent') {
+    const path = ['metadata', 'annotations', 'portald.io/source-addresses']
+    const message = 'mean nothing with source-address transparent, by which endpoints see the client itself'
+    findings.warn('source-addresses', path, annotations['portald.io/source-addresses'], message)
   }
   return {
     ...options,

@@ -46,6 +46,8 @@ export interface PublishedRoute {
   readonly connectMs: readonly number[]
   /** Whether endpoints see the client's own address. */
   readonly transparent: boolean
+  /** Addresses of this machine that endpoints are connected from; empty: the system chooses. */
+  readonly sourceAddresses: readonly Ip[]
   readonly idleMs: number
   readonly halfCloseMs: number
   readonly udpIdleMs: number

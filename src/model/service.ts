@@ -46,6 +46,8 @@ export interface ServiceOptions {
   readonly acceptProxy: AcceptProxy | undefined
   /** Whose address endpoints see: this machine's, or the client's own. */
   readonly sourceAddress: 'proxy' | 'transparent'
+  /** Addresses of this machine that endpoints are connected from; undefined: the system chooses. */
+  readonly sourceAddresses: readonly Ip[] | undefined
   /** What counts as one client; undefined: what is usual for the purpose. */
   readonly clientPrefix: ClientPrefix | undefined
   /** Undefined: clients are held to nothing. */

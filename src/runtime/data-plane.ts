@@ -17,6 +17,7 @@ import { diff } from '../snapshot/diff.ts'
 import { Publisher } from './publish.ts'
 import { Removals } from './removals.ts'
 import { SessionLog } from './session-log.ts'
+import { SourceCheck } from './source-check.ts'
 import type { Vips } from './vips.ts'
 
 const FIRST_RETRY_MS = 250
@@ -54,6 +55,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #affinity: AffinityTable
   #affinityEntries = 0
   readonly #clients: ClientSessions
+  readonly #sourceCheck: SourceCheck
   #clientEntries = 0
   readonly #removals: Removals
   #snapshot: Snapshot | undefined
@@ -69,6 +71,7 @@ export class DataPlane implements AsyncDisposable {
     this.#options = options
     this.#affinity = new AffinityTable(shared.affinity)
     this.#clients = new ClientSessions(shared)
+    this.#sourceCheck = new SourceCheck(options.logger)
     this.ledger = new Ledger(shared, random, () => this.#sweep())
     this.overlay = new Overlay(this.ledger, clock)
     const instance = random.below(2 ** 32).toString(16)
@@ -105,6 +108,7 @@ export class DataPlane implements AsyncDisposable {
       if (before === compiled) continue
       this.#reserve(compiled)
       this.overlay.update(compiled, before)
+      if (compiled.input.value.options.sourceAddresses) void this.#sourceCheck.look(compiled.input.value)
     }
 
     const routes = [...change.open, ...change.swap]

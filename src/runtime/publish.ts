@@ -84,6 +84,7 @@ export class Publisher {
       sourceRanges: route.sourceRanges,
       connectMs: service.options.connectMs,
       transparent: this.#transparentSource && service.options.sourceAddress === 'transparent',
+      sourceAddresses: service.options.sourceAddresses ?? [],
       idleMs: service.options.idleMs,
       halfCloseMs: service.options.halfCloseMs,
       udpIdleMs: service.options.udpIdleMs,

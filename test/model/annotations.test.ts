@@ -22,6 +22,7 @@ const DEFAULTS = {
   sourceAddress: 'proxy',
   clientPrefix: undefined,
   limits: undefined,
+  sourceAddresses: undefined,
 }
 
 const NO_LIMITS = {
@@ -108,6 +109,7 @@ describe('annotations', () => {
       { limits: { ...NO_LIMITS, serviceRate: { count: 100_000, perMs: 1000, burst: 1 } } },
     ],
     ['client-prefix', '24, 56', { clientPrefix: { ipv4: 24, ipv6: 56 } }],
+    ['source-addresses', '10.0.0.5, 10.0.0.6,2001:DB8::5,10.0.0.5', { sourceAddresses: ['10.0.0.5', '10.0.0.6', '2001:db8::5'] }],
     ['turn-away', 'drop', { limits: { ...NO_LIMITS, turnAway: 'drop' } }],
     ['tcp-user-timeout', '30s', { userTimeoutMs: 30_000 }],
     ['attempts', '1', { connectMs: [250] }],
@@ -150,6 +152,11 @@ describe('annotations', () => {
     ['on-endpoint-removed', 'Keep'],
     ['on-endpoint-removed', ''],
     ['allow-from', ''],
+    ['source-addresses', ''],
+    ['source-addresses', '10.0.0.5,any'],
+    ['source-addresses', '0.0.0.0'],
+    ['source-addresses', 'ff02::1'],
+    ['source-addresses', Array.from({ length: 65 }, (_, n) => `10.0.0.${n}`).join(',')],
     ['deny-from', '10.0.0.0/8,nowhere'],
     ['deny-from', Array.from({ length: 257 }, (_, n) => `10.0.${n}.1`).join(',')],
     ['client-sessions', '0'],
@@ -263,6 +270,11 @@ describe('annotations', () => {
       expect(findings).toMatchObject([{ severity: 'warning', code: 'slow-start', value: '30s' }])
       expect(findings[0]?.message).toBe(`means nothing to scheduler ${scheduler}; wrr, wlc or p2c would heed it`)
     }
+  })
+
+  it('warn where source-addresses mean nothing', () => {
+    const { findings } = read({ 'source-address': 'transparent', 'source-addresses': '10.0.0.5' })
+    expect(findings).toMatchObject([{ severity: 'warning', code: 'source-addresses', value: '10.0.0.5' }])
   })
 
   it('name the nearest one when one is not known', () => {

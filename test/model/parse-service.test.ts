@@ -43,6 +43,7 @@ describe('a Service', () => {
         sourceAddress: 'proxy',
         clientPrefix: undefined,
         limits: undefined,
+        sourceAddresses: undefined,
       },
     })
   })

@@ -58,6 +58,7 @@ function routeWith(route: Partial<PublishedRoute> = {}): PublishedRoute {
     affinityTimeoutMs: undefined,
     sourceRanges: [],
     limits: undefined,
+    sourceAddresses: [],
     connectMs: [250, 500, 1000, 2000],
     transparent: false,
     idleMs: 3_600_000,

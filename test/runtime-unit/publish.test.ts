@@ -72,6 +72,7 @@ describe('publishing routes', () => {
       'portald.io/accept-proxy': '192.0.2.0/24',
       'portald.io/source-address': 'transparent',
       'portald.io/client-rate': '5/s',
+      'portald.io/source-addresses': '10.0.0.5,2001:DB8::5',
     }
     const route = world.publish(aService('web', spec, { annotations }), four(1, 2)).get(FOUR)
     expect(structuredClone(route)).toEqual({
@@ -82,6 +83,7 @@ describe('publishing routes', () => {
       protocol: 'TCP',
       ip: '10.0.0.1',
       scheduler: 'rr',
+      sourceAddresses: ['10.0.0.5', '2001:db8::5'],
       limits: {
         allow: [],
         deny: [],

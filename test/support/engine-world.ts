@@ -81,6 +81,7 @@ export interface RouteSketch
       | 'prelude'
       | 'acceptProxy'
       | 'limits'
+      | 'sourceAddresses'
     >
   > {
   readonly endpoints: readonly Pick<TestEndpoint, 'address'>[]
@@ -111,6 +112,7 @@ const DEFAULTS = {
   acceptProxy: undefined,
   userTimeoutMs: undefined,
   limits: undefined,
+  sourceAddresses: [],
 } as const satisfies Partial<PublishedRoute>
 
 /** One listener of a world, with the route it serves. */

@@ -47,6 +47,7 @@ const route = {
   acceptProxy: undefined,
   userTimeoutMs: undefined,
   limits: undefined,
+  sourceAddresses: [],
 } as const
 await engine.publish({ revision: 1, set: [route], remove: [] })
 const status = await engine.open({ id: 1, key: listenerKey('TCP', local), protocol: 'TCP', address: local, freeBind: false })

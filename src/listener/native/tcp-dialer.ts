@@ -15,7 +15,7 @@ import { type ClientAddress, NO_TICKET, sessionEndNumber, type Tried } from '../
 import type { Decision } from '../listener.ts'
 import type { ProxyHeaderParser } from '../proxy-header-parser.ts'
 import { isExhaustion, MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
-import { ClientSource } from './client-source.ts'
+import { Connector } from './connector.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import type { HandshakeAcks } from './handshake-acks.ts'
 import type { SessionOwner } from './tcp-endings.ts'
@@ -54,7 +54,7 @@ export class TcpDialer {
   readonly #acks: HandshakeAcks
   readonly #preludes: TcpPreludes
   readonly #owner: SessionOwner
-  readonly #source: ClientSource
+  readonly #connector: Connector
   readonly #client: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
 
   constructor(
@@ -75,7 +75,7 @@ export class TcpDialer {
     this.#owner = owner
     this.#preludes = new TcpPreludes(context, table)
     this.hearing = new TcpHearing(context, table, wheel, owner, (session, header) => this.#introduced(session, header))
-    this.#source = new ClientSource(context)
+    this.#connector = new Connector(context, addresses)
   }
 
   /** Asks for an endpoint for a session, and goes there. */
@@ -127,27 +127,22 @@ export class TcpDialer {
   }
 
   /** Connects to an endpoint. What the client has said already travels with the handshake. */
-  #dial(session: number, { lease, transparent, prelude }: Forward): void {
+  #dial(session: number, decision: Forward): void {
     const table = this.#table
     const { calls, clock, errno } = this.#context
     const endpoint = 2 * session + 1
-    const fd = calls.socket(this.#addresses.family(lease), SOCKET_TYPE, 0)
+    const fd = calls.socket(this.#addresses.family(decision.lease), SOCKET_TYPE, 0)
     if (fd < 0) {
       this.#failed(session, errno[0] as number)
       return
     }
     table.fds[endpoint] = fd + 1
     table.askedMs[session] = clock.now()
-    const unbound = transparent ? this.#source.bind(fd, this.#addresses.family(lease), this.#clientOf(session)) : 0
-    if (unbound !== 0) {
-      this.#failed(session, unbound)
-      return
-    }
     this.#acks.holdBack(fd)
     const userTimeoutMs = table.userTimeoutMs[session] as number
     if (userTimeoutMs > 0) this.#context.limitSilence(fd, userTimeoutMs)
-    const connected = calls.connect(fd, this.#addresses.address(lease), this.#addresses.bytes(lease)) === 0
-    const error = connected ? 0 : (errno[0] as number)
+    const error = this.#connector.connect(fd, decision, this.#clientOf(session))
+    const connected = error === 0
     // Interrupted, it goes on by itself.
     if (error !== 0 && error !== ERRNO.EINPROGRESS && error !== ERRNO.EINTR) {
       this.#failed(session, error)
@@ -156,7 +151,7 @@ export class TcpDialer {
     const pending = (table.flags[endpoint] as number) & PENDING
     table.flags[endpoint] = pending | (connected ? WRITABLE : CONNECTING)
     if (!((table.flags[2 * session] as number) & GREETED)) {
-      this.#greet(session, connected, prelude)
+      this.#greet(session, connected, decision.prelude)
       return
     }
     if (!pending) this.#acks.expect(endpoint)

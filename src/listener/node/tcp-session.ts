@@ -7,7 +7,7 @@ import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model
 import type { Decision, SessionTimeouts } from '../listener.ts'
 import type { Introduction } from '../proxy-header.ts'
 import type { ProxyHeaderParser } from '../proxy-header-parser.ts'
-import { NO_ROUTE_TIMEOUTS, type NodeContext, OWN_ERRORS } from './context.ts'
+import { isPortless, NO_ROUTE_TIMEOUTS, type NodeContext, OWN_ERRORS } from './context.ts'
 import { HeaderReader, type HeaderTaker } from './header-reader.ts'
 import type { Newcomer } from './newcomers.ts'
 import { sendPrelude } from './prelude.ts'
@@ -126,7 +126,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     // Annotations may have changed since: a longer limit holds for sessions that already run.
     this.#readTimeouts()
     if (this.#idleDueMs() > this.#context.clock.now()) {
-      if (this.#young) this.#keepAlive()
+      if (this.#young) for (const socket of [this.#socket, this.#endpoint]) if (socket) keepAlive(socket)
+      this.#young = false
       this.#context.idle.add(this)
       return
     }
@@ -141,12 +142,6 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
 
   #idleDueMs(): number {
     return this.#lastMs + (this.#halfClosed() ? this.#timeouts.halfCloseMs : this.#timeouts.idleMs)
-  }
-
-  #keepAlive(): void {
-    this.#young = false
-    keepAlive(this.#socket)
-    if (this.#endpoint) keepAlive(this.#endpoint)
   }
 
   #halfClosed(): boolean {
@@ -185,17 +180,20 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     }
   }
 
-  #dial(decision: Decision & { do: 'forward' }): void {
+  #dial(decision: Decision & { do: 'forward' }, source = decision.sources?.turn()): void {
     const { ip, port } = decision.endpoint.address
-    const endpoint = connect({ host: ip, port, allowHalfOpen: true })
+    const endpoint = connect({ host: ip, port, allowHalfOpen: true, ...(source && { localAddress: source.ip }) })
     this.#endpoint = endpoint
     this.#askedMs = this.#context.clock.now()
     this.#deadlineMs = this.#askedMs + decision.connectMs
     if (!this.#newcomer) this.#armDeadline()
     endpoint.on('error', (error) => {
       if (this.connectMs >= 0) this.#failed(endpoint, error, 'endpoint-reset')
-      else if (OWN_ERRORS.has(errnoOf(error) ?? '')) this.#stop('over-limit')
-      else this.#retry('connect-refused')
+      else if (!OWN_ERRORS.has(errnoOf(error) ?? '')) this.#retry('connect-refused')
+      else if (isPortless(error) && source?.next()) {
+        this.#giveUpDialling()
+        this.#dial(decision, source)
+      } else this.#stop('over-limit')
     })
     endpoint.on('connect', () => {
       this.#deadline?.[Symbol.dispose]()
