@@ -1,4 +1,4 @@
-import type { ClientPrefix } from '../model/limits.ts'
+import type { ClientPrefix } from '../model/client-limits.ts'
 import type { ClientAddress } from '../model/session.ts'
 
 /** Takes clients of one network for one client. */

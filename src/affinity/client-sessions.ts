@@ -1,7 +1,7 @@
 import type { ClientAddress } from '../model/session.ts'
 import type { SharedState } from '../model/shared-layout.ts'
 import { CLAIM_TRIES, ClientEntries } from './client-entries.ts'
-import { type Pace, settlePace } from './pace.ts'
+import { NO_TOKEN, type Pace, settlePace } from './pace.ts'
 
 /** The value of an entry is the sessions of its client plus one. One without sessions may give way to others. */
 const WITHOUT_SESSIONS = 1
@@ -25,6 +25,7 @@ export class ClientSessions {
   readonly #services: Int32Array<SharedArrayBuffer>
   /** Buckets of entries. */
   readonly #clients: Int32Array<SharedArrayBuffer>
+  #waitMs = 0
 
   constructor({ clients, paces, serviceSlots }: Pick<SharedState, 'clients' | 'paces' | 'serviceSlots'>) {
     this.#entries = new ClientEntries(clients, WITHOUT_SESSIONS)
@@ -33,9 +34,15 @@ export class ClientSessions {
     this.#clients = new Int32Array(paces, serviceSlots * Int32Array.BYTES_PER_ELEMENT)
   }
 
+  /** How long the session that was let in last, or that got a token last, has to wait for its token. */
+  get waitMs(): number {
+    return this.#waitMs
+  }
+
   /** Counts one more session of a client that may have `most`: a ticket above 0, or {@link NOT_COUNTED}, {@link TOO_MANY} or
-   *  {@link TOO_FAST}. Only a session that is let in takes a token. */
-  enter(service: number, client: ClientAddress, most: number, pace: Pace | undefined, nowMs: number): number {
+   *  {@link TOO_FAST}. Only a session that is let in takes a token, which may come as late as `patienceMs` from now. */
+  enter(service: number, client: ClientAddress, most: number, pace: Pace | undefined, nowMs: number, patienceMs = 0): number {
+    this.#waitMs = 0
     const entries = this.#entries
     for (let tries = 0; tries < CLAIM_TRIES; tries++) {
       let at = entries.locate(service, client)
@@ -52,7 +59,9 @@ export class ClientSessions {
         Atomics.store(this.#clients, entries.indexOf(at), 0)
         entries.publish(at, WITHOUT_SESSIONS + 1)
       }
-      if (pace === undefined || pace.take(this.#clients, entries.indexOf(at), nowMs)) return at + 1
+      if (pace === undefined) return at + 1
+      this.#waitMs = pace.take(this.#clients, entries.indexOf(at), nowMs, patienceMs)
+      if (this.#waitMs !== NO_TOKEN) return at + 1
       entries.add(at, -1)
       return TOO_FAST
     }
@@ -65,9 +74,10 @@ export class ClientSessions {
     this.#entries.add(ticket - 1, -1)
   }
 
-  /** Takes a token of a Service port; false: there is none. */
-  takeOf(service: number, pace: Pace, nowMs: number): boolean {
-    return pace.take(this.#services, service, nowMs)
+  /** Takes a token of a Service port, which may come as late as `patienceMs` from now; false: there is none. */
+  takeOf(service: number, pace: Pace, nowMs: number, patienceMs = 0): boolean {
+    this.#waitMs = pace.take(this.#services, service, nowMs, patienceMs)
+    return this.#waitMs !== NO_TOKEN
   }
 
   /** Sessions of a client now. */

@@ -1,10 +1,13 @@
-import type { Rate } from '../model/limits.ts'
+import type { Rate } from '../model/client-limits.ts'
 
 /** A word counts time in these; it wraps after 69 minutes, twice as long as is ever looked at. */
 const TICKS_PER_MS = 1024
 /** How far behind another thread's a thread's time may be. A bucket that lacks more than a whole one by more than this is
  *  what is left of an age ago. */
 const SLACK_TICKS = 60_000 * TICKS_PER_MS
+
+/** There is no token. */
+export const NO_TOKEN = -1
 
 function ticks(nowMs: number): number {
   return Math.floor(nowMs * TICKS_PER_MS) | 0
@@ -25,16 +28,18 @@ export class Pace {
     this.fillMs = this.#window / TICKS_PER_MS
   }
 
-  /** Takes a token out of the bucket at `at`; false: it is empty. */
-  take(buckets: Int32Array<SharedArrayBuffer>, at: number, nowMs: number): boolean {
+  /** Takes a token out of the bucket at `at`, or one that will be there within `patienceMs`, at most a minute: how long
+   *  that is from now, 0 for one that is there already, or {@link NO_TOKEN}. */
+  take(buckets: Int32Array<SharedArrayBuffer>, at: number, nowMs: number, patienceMs = 0): number {
     const now = ticks(nowMs)
     for (;;) {
       const full = Atomics.load(buckets, at)
       const missing = missingTicks(full, now, this.#window)
-      if (missing + this.#interval > this.#window) return false
+      const wait = missing + this.#interval - this.#window
+      if (wait > patienceMs * TICKS_PER_MS) return NO_TOKEN
       // 0 would say that it is full.
       const next = (now + missing + this.#interval) | 0 || 1
-      if (Atomics.compareExchange(buckets, at, full, next) === full) return true
+      if (Atomics.compareExchange(buckets, at, full, next) === full) return wait > 0 ? wait / TICKS_PER_MS : 0
     }
   }
 }

@@ -2,8 +2,8 @@ import { PrefixMask } from '../affinity/client-prefix.ts'
 import { ClientSessions, NOT_COUNTED, TOO_MANY } from '../affinity/client-sessions.ts'
 import { Pace } from '../affinity/pace.ts'
 import type { Clock } from '../lib/clock.ts'
+import type { ClientRules, Rate, TurnAway } from '../model/client-limits.ts'
 import type { PublishedRoute } from '../model/delta.ts'
-import type { Rate, RouteLimits, TurnAway } from '../model/limits.ts'
 import { type ClientAddress, NO_TICKET, type SessionEnd } from '../model/session.ts'
 import type { SharedState } from '../model/shared-layout.ts'
 import { ClientRanges } from './admission.ts'
@@ -13,7 +13,9 @@ import type { Decision } from './listener.ts'
 const DROP_MS = 10_000
 /** Clients that wait in vain at once, in each thread; more are refused. */
 const MOST_DROPPED = 256
-/** The ticket of one that does. */
+/** How long a client that begins sessions too fast may have to wait for the next one. */
+const PATIENCE_MS = 5_000
+/** The ticket of one that waits in vain. */
 const DROPPED = -1
 /** More than a client can have. */
 const ANY_NUMBER = 2 ** 30
@@ -45,8 +47,9 @@ export class LimitState {
   readonly servicePace: Pace | undefined
   readonly mask: PrefixMask
   readonly turnAway: TurnAway
+  readonly patienceMs: number
 
-  constructor({ serviceSlot, protocol }: PublishedRoute, limits: RouteLimits) {
+  constructor({ serviceSlot, protocol }: PublishedRoute, limits: ClientRules) {
     const { allow, deny, sessions, clientRate, serviceRate } = limits
     this.serviceSlot = serviceSlot
     this.allowed = allow.length === 0 ? undefined : new ClientRanges(allow)
@@ -58,6 +61,7 @@ export class LimitState {
     this.mask = new PrefixMask(limits.prefix)
     // Nothing is ever said to a UDP client that is turned away.
     this.turnAway = protocol === 'TCP' ? limits.turnAway : 'refuse'
+    this.patienceMs = this.turnAway === 'delay' ? PATIENCE_MS : 0
   }
 }
 
@@ -79,23 +83,29 @@ export class Limiter {
     this.#clock = clock
   }
 
-  /** Lets a client in and counts its session; or says how it is turned away. */
+  /** Lets a client in and counts its session; or says how it is turned away, or that it has to wait. */
   admit(limits: LimitState, client: ClientAddress): Decision | undefined {
     if (limits.denied?.contains(client) || limits.allowed?.contains(client) === false) return this.#turnAway(limits, DENIED)
     const nowMs = this.#clock.now()
+    const { serviceSlot, servicePace, patienceMs } = limits
+    let waitMs = 0
     if (limits.countsClients) {
       const masked = limits.mask.apply(client)
-      const ticket = this.#sessions.enter(limits.serviceSlot, masked, limits.sessions, limits.clientPace, nowMs)
+      const ticket = this.#sessions.enter(serviceSlot, masked, limits.sessions, limits.clientPace, nowMs, patienceMs)
       if (ticket < NOT_COUNTED) {
         return this.#turnAway(limits, ticket === TOO_MANY ? TOO_MANY_SESSIONS : TOO_FAST_FOR_CLIENT)
       }
       this.#give(ticket)
+      waitMs = this.#sessions.waitMs
     }
-    if (limits.servicePace === undefined || this.#sessions.takeOf(limits.serviceSlot, limits.servicePace, nowMs)) {
-      return undefined
+    if (servicePace !== undefined) {
+      if (!this.#sessions.takeOf(serviceSlot, servicePace, nowMs, patienceMs)) {
+        this.#give(NO_TICKET)
+        return this.#turnAway(limits, TOO_FAST_FOR_SERVICE)
+      }
+      waitMs = Math.max(waitMs, this.#sessions.waitMs)
     }
-    if (this.#ticket !== NO_TICKET) this.left(this.takeTicket())
-    return this.#turnAway(limits, TOO_FAST_FOR_SERVICE)
+    return waitMs === 0 ? undefined : { do: 'delay', forMs: waitMs }
   }
 
   /** Turns away a client that its address or what it said rules out. */
@@ -117,13 +127,13 @@ export class Limiter {
   }
 
   #turnAway({ turnAway }: LimitState, { refused, dropped }: TurnedAway): Decision {
-    if (turnAway === 'refuse' || this.#dropped === MOST_DROPPED) return refused
+    if (turnAway !== 'drop' || this.#dropped === MOST_DROPPED) return refused
     this.#dropped++
     this.#give(DROPPED)
     return dropped
   }
 
-  /** One that an error of ours kept from being taken is void. */
+  /** One that was not taken, because of an error of ours or because its session was turned away after all, is void. */
   #give(ticket: number): void {
     if (this.#ticket !== NO_TICKET) this.left(this.#ticket)
     this.#ticket = ticket

@@ -21,6 +21,8 @@ export type Decision =
   | { readonly do: 'refuse'; readonly end: SessionEnd }
   /** The client is left without an answer for so long, and then refused. Only TCP. */
   | { readonly do: 'drop'; readonly end: SessionEnd; readonly forMs: number }
+  /** The client is left waiting for so long; then `delayed` decides. Only TCP. */
+  | { readonly do: 'delay'; readonly forMs: number }
   /** First the client has to send a PROXY header; then `introduced` decides. */
   | { readonly do: 'hear'; readonly withinMs: number }
 
@@ -47,6 +49,8 @@ export interface SessionPolicy {
   /** The first decision for a session that `decide` wanted to hear: its client sent a PROXY header, and is the one that the
    *  header names, or itself. */
   introduced(listener: number, client: ClientAddress): Decision
+  /** The next decision for a session that had to wait, and has. */
+  delayed(listener: number, client: ClientAddress): Decision
   /** What the last decision counted the client by; {@link NO_TICKET} if by nothing. Whoever takes it puts it into the
    *  session's facts. One that is not taken before the next decision is void. */
   takeTicket(): number

@@ -23,7 +23,7 @@ export class RouteState {
   constructor(route: PublishedRoute, maker: ChoicesMaker, locals: ClientRanges | undefined) {
     this.route = route
     this.admission = new Admission(route.sourceRanges)
-    this.limits = route.limits && new LimitState(route, route.limits)
+    this.limits = route.clientRules && new LimitState(route, route.clientRules)
     this.introducers = route.acceptProxy && new ClientRanges(route.acceptProxy.from)
     this.hear = { do: 'hear', withinMs: route.acceptProxy?.withinMs ?? 0 }
     this.#maker = maker

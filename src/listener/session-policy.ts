@@ -128,6 +128,11 @@ export class RouteSessionPolicy implements SessionPolicy {
     return this.#admit(state, client) ?? this.#choose(state, client, NOTHING_TRIED)
   }
 
+  delayed(listener: number, client: ClientAddress): Decision {
+    const state = this.#routes.get(listener)
+    return state ? this.#choose(state, client, NOTHING_TRIED) : NO_ROUTE
+  }
+
   takeTicket(): number {
     return this.#limiter.takeTicket()
   }

@@ -1,9 +1,9 @@
+import type { ClientLimits } from './client-limits.ts'
 import type { Cidr } from './keys.ts'
-import type { ClientLimits } from './limits.ts'
 import type { ServiceOptions } from './service.ts'
 
 /** What the annotations say, before what belongs together is put together. */
-export interface Wishes extends Omit<ServiceOptions, 'acceptProxy' | 'limits'>, ClientLimits {
+export interface Wishes extends Omit<ServiceOptions, 'acceptProxy' | 'clientLimits'>, ClientLimits {
   readonly attempts: number | undefined
   readonly acceptProxyFrom: readonly Cidr[] | undefined
   readonly acceptProxyMs: number

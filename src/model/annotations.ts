@@ -2,9 +2,9 @@ import { parseDuration } from '../lib/duration.ts'
 import { nearest } from '../lib/nearest.ts'
 import { parseIp, unusableAs } from './address.ts'
 import type { AnnotationRule, Wishes } from './annotation-rule.ts'
+import { LIMIT_ANNOTATIONS, limitsAsked } from './client-limit-annotations.ts'
 import type { Findings } from './findings.ts'
 import type { Ip } from './keys.ts'
-import { LIMIT_ANNOTATIONS, limitsAsked } from './limit-annotations.ts'
 import type { ServiceDefaults } from './parse-options.ts'
 import { MOST_RANGES, parseRanges } from './parse-ranges.ts'
 import { parseSendProxy } from './parse-send-proxy.ts'
@@ -253,7 +253,7 @@ export function parseAnnotations(
     ...options,
     connectMs: spread(options.connectMs, attempts, wishes.connectMs?.length === 1),
     acceptProxy: from && { from, withinMs },
-    limits: limitsAsked({ allowFrom, denyFrom, clientSessions, clientRate, serviceRate, turnAway }),
+    clientLimits: limitsAsked({ allowFrom, denyFrom, clientSessions, clientRate, serviceRate, turnAway }),
   }
 }
 

@@ -1,5 +1,5 @@
+import type { ClientRules } from './client-limits.ts'
 import type { Cidr, EndpointKey, Ip, Protocol, ServicePortKey, SocketAddress } from './keys.ts'
-import type { RouteLimits } from './limits.ts'
 import type { AcceptProxy, Prelude } from './proxy-header.ts'
 import type { SchedulerName } from './service.ts'
 
@@ -58,7 +58,7 @@ export interface PublishedRoute {
   readonly acceptProxy: AcceptProxy | undefined
   readonly userTimeoutMs: number | undefined
   /** Undefined: clients are held to nothing. */
-  readonly limits: RouteLimits | undefined
+  readonly clientRules: ClientRules | undefined
 }
 
 /** What changed since the last revision; applied whole, in one go. */

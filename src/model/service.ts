@@ -1,5 +1,5 @@
+import type { ClientLimits, ClientPrefix } from './client-limits.ts'
 import type { Cidr, Ip, Port, Protocol, ServiceKey, ServicePortKey } from './keys.ts'
-import type { ClientLimits, ClientPrefix } from './limits.ts'
 import type { AcceptProxy, SendProxy } from './proxy-header.ts'
 
 export type TrafficPolicy = 'Cluster' | 'Local'
@@ -51,7 +51,7 @@ export interface ServiceOptions {
   /** What counts as one client; undefined: what is usual for the purpose. */
   readonly clientPrefix: ClientPrefix | undefined
   /** Undefined: clients are held to nothing. */
-  readonly limits: ClientLimits | undefined
+  readonly clientLimits: ClientLimits | undefined
 }
 
 /** One port of a Service. */

@@ -7,7 +7,7 @@ import { type EndpointKey, familyOf, type ServicePortKey } from '../model/keys.t
 import type { SchedulerName, TrafficPolicy } from '../model/service.ts'
 import { BACKUP_ROTATION, ROTATIONS } from '../model/shared-layout.ts'
 import type { CompiledService, Route } from '../model/snapshot.ts'
-import { limitsOf } from './limits.ts'
+import { clientRulesOf } from './client-rules.ts'
 import { preludeOf } from './prelude.ts'
 
 const NO_HEADERS = { sendProxy: undefined, acceptProxy: undefined }
@@ -92,7 +92,7 @@ export class Publisher {
       prelude: sendProxy && preludeOf(sendProxy, route, this.#instance),
       acceptProxy,
       userTimeoutMs: service.options.userTimeoutMs,
-      limits: limitsOf(port, service.options),
+      clientRules: clientRulesOf(port, service.options),
     }
   }
 

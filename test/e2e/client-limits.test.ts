@@ -167,6 +167,33 @@ describeOnEngines('limits on clients', '127.132.1', (open, engine) => {
       expect(record?.durationMs).toBeGreaterThan(9_000)
     })
 
+    it('has a client wait that only comes too fast, where it is told to', async () => {
+      await using world = await openMany()
+      const endpoint = await world.tcpEndpoint('say a, echo')
+      const slices = slicesOf('web', [endpoint], { name: 'web' })
+      await world.apply(service({ 'client-rate': '2/s,burst=1', 'turn-away': 'delay' }), slices)
+      const begunMs = performance.now()
+      const crowd = await Promise.all(
+        Array.from({ length: 4 }, async (_, n) => {
+          const client = await world.connect(WEB, ALICE)
+          // What it says meanwhile is not lost, nor that it is done.
+          await client.send(`hello ${n}`)
+          return await client.halfClose().receives(`ahello ${n}`)
+        }),
+      )
+      // Three of them had to wait, the last one for a second and a half.
+      expect(performance.now() - begunMs).toBeGreaterThan(1_400)
+      for (const client of crowd) expect(await client.closes()).toBe('end')
+      expect((await world.ended(4)).map(({ end, attempts }) => `${end} ${attempts}`)).toEqual(
+        Array.from({ length: 4 }, () => 'client-closed 1'),
+      )
+      // One that leaves while it waits is none the endpoint hears of twice, and keeps nobody else.
+      const [, gone] = [await world.greeted(WEB, BOB), await world.connect(WEB, BOB)]
+      gone.reset()
+      await world.greeted(WEB, BOB)
+      await eventually(() => expect(ends(world).filter((end) => end === 'client-reset').length).toBe(1))
+    })
+
     it('is counted in the metrics by reason', async () => {
       const metricsBindAddress = `127.132.1.249:${engine === 'node' ? 10_249 : 10_248}`
       await using world = await open({ inputs: { workers, metricsBindAddress } })

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { RouteLimits } from '../../src/model/limits.ts'
+import type { ClientRules } from '../../src/model/client-limits.ts'
 import { echoDatagram } from '../support/echo.ts'
 import { EngineWorld, type TestListener } from '../support/engine-world.ts'
 import { eventually } from '../support/eventually.ts'
@@ -10,7 +10,7 @@ import { Trouble } from '../support/trouble.ts'
 
 const WHERE = { network: '127.132.4', firstPort: 23_500 }
 const MOST = 6
-const LIMITS: RouteLimits = {
+const RULES: ClientRules = {
   allow: [],
   deny: [],
   sessions: MOST,
@@ -39,11 +39,11 @@ describe.skipIf(!libc)(`a client's limit on the native engine${WITHOUT_NATIVE}`,
     const deaths: string[] = []
     const openEngine = nativeEngine({ workers, trouble: trouble.words, onDeath: (row) => deaths.push(`${row}`) })
     await using world = await EngineWorld.open({ ...WHERE, openEngine, workers })
-    const listener = await world.listen({ endpoints: [await world.tcpEndpoint('echo')], limits: LIMITS })
+    const listener = await world.listen({ endpoints: [await world.tcpEndpoint('echo')], clientRules: RULES })
     const udp = await world.listen({
       protocol: 'UDP',
       endpoints: [await world.udpEndpoint(echoDatagram)],
-      limits: { ...LIMITS, sessions: 1 },
+      clientRules: { ...RULES, sessions: 1 },
     })
     for (let times = 1; times <= 2; times++) {
       const clients = await fill(listener)
@@ -63,7 +63,7 @@ describe.skipIf(!libc)(`a client's limit on the native engine${WITHOUT_NATIVE}`,
   it('goes with a session to another worker, and is given back there', async () => {
     await using movable = await openMovable(WHERE)
     const { world, engine } = movable
-    const listener = await world.listen({ endpoints: [await world.tcpEndpoint('echo')], limits: LIMITS })
+    const listener = await world.listen({ endpoints: [await world.tcpEndpoint('echo')], clientRules: RULES })
     const clients = await fill(listener)
     expect(clients.length).toBe(MOST)
     for (const worker of [0, 1, 0]) await engine.move({}, worker)

@@ -42,7 +42,7 @@ describe('a Service', () => {
         onEndpointRemoved: { do: 'keep' },
         sourceAddress: 'proxy',
         clientPrefix: undefined,
-        limits: undefined,
+        clientLimits: undefined,
         sourceAddresses: undefined,
       },
     })

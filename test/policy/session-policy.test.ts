@@ -57,7 +57,7 @@ function routeWith(route: Partial<PublishedRoute> = {}): PublishedRoute {
     forLocalClients: undefined,
     affinityTimeoutMs: undefined,
     sourceRanges: [],
-    limits: undefined,
+    clientRules: undefined,
     sourceAddresses: [],
     connectMs: [250, 500, 1000, 2000],
     transparent: false,

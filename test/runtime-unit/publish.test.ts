@@ -84,7 +84,7 @@ describe('publishing routes', () => {
       ip: '10.0.0.1',
       scheduler: 'rr',
       sourceAddresses: ['10.0.0.5', '2001:db8::5'],
-      limits: {
+      clientRules: {
         allow: [],
         deny: [],
         sessions: undefined,

@@ -80,7 +80,7 @@ export interface RouteSketch
       | 'userTimeoutMs'
       | 'prelude'
       | 'acceptProxy'
-      | 'limits'
+      | 'clientRules'
       | 'sourceAddresses'
     >
   > {
@@ -111,7 +111,7 @@ const DEFAULTS = {
   prelude: undefined,
   acceptProxy: undefined,
   userTimeoutMs: undefined,
-  limits: undefined,
+  clientRules: undefined,
   sourceAddresses: [],
 } as const satisfies Partial<PublishedRoute>
 

@@ -46,7 +46,7 @@ const route = {
   prelude: undefined,
   acceptProxy: undefined,
   userTimeoutMs: undefined,
-  limits: undefined,
+  clientRules: undefined,
   sourceAddresses: [],
 } as const
 await engine.publish({ revision: 1, set: [route], remove: [] })

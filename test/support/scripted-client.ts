@@ -31,6 +31,8 @@ export class ScriptedSession {
   attempts = 0
   /** How long its PROXY header may take; undefined: it need not send one. */
   hearMs: number | undefined
+  /** How long it has to wait; undefined: it need not. */
+  delayedMs: number | undefined
   /** It waits in vain, and for what is refused then; undefined: it does not. */
   dropped: Extract<Decision, { readonly do: 'drop' }> | undefined
   /** What the endpoint is sent first. */
@@ -123,6 +125,12 @@ export class ScriptedSession {
     return this
   }
 
+  /** It has waited. */
+  waited(): this {
+    this.#obey(this.#policy.delayed(this.listener, this.client))
+    return this
+  }
+
   #obey(decision: Decision): void {
     this.#ticket ||= this.#policy.takeTicket()
     if (decision.do === 'refuse') {
@@ -131,6 +139,10 @@ export class ScriptedSession {
     }
     if (decision.do === 'hear') {
       this.hearMs = decision.withinMs
+      return
+    }
+    if (decision.do === 'delay') {
+      this.delayedMs = decision.forMs
       return
     }
     if (decision.do === 'drop') {

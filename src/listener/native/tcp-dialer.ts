@@ -11,13 +11,14 @@ import {
 } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
 import type { Prelude } from '../../model/proxy-header.ts'
-import { type ClientAddress, NO_TICKET, sessionEndNumber, type Tried } from '../../model/session.ts'
+import { type ClientAddress, NO_TICKET, type Tried } from '../../model/session.ts'
 import type { Decision } from '../listener.ts'
 import type { ProxyHeaderParser } from '../proxy-header-parser.ts'
 import { isExhaustion, MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
 import { Connector } from './connector.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import type { HandshakeAcks } from './handshake-acks.ts'
+import { TcpDelays } from './tcp-delays.ts'
 import type { SessionOwner } from './tcp-endings.ts'
 import { TcpHearing } from './tcp-hearing.ts'
 import { TcpPreludes } from './tcp-preludes.ts'
@@ -25,7 +26,6 @@ import { FAILED, SESSION_MASK, type TcpRelay } from './tcp-relay.ts'
 import {
   ABORTED,
   CONNECTING,
-  DROPPED,
   GONE,
   GREETED,
   HUNG_UP,
@@ -46,6 +46,7 @@ type Forward = Extract<Decision, { readonly do: 'forward' }>
  *  already waits. */
 export class TcpDialer {
   readonly hearing: TcpHearing
+  readonly delays: TcpDelays
   readonly #context: WorkerContext
   readonly #table: TcpTable
   readonly #wheel: TimerWheel
@@ -75,6 +76,7 @@ export class TcpDialer {
     this.#owner = owner
     this.#preludes = new TcpPreludes(context, table)
     this.hearing = new TcpHearing(context, table, wheel, owner, (session, header) => this.#introduced(session, header))
+    this.delays = new TcpDelays(context, table, wheel, owner, (session) => this.#waited(session))
     this.#connector = new Connector(context, addresses)
   }
 
@@ -105,8 +107,8 @@ export class TcpDialer {
       this.hearing.begin(session, decision.withinMs)
       return
     }
-    if (decision.do === 'drop') {
-      this.#drop(session, decision)
+    if (decision.do === 'drop' || decision.do === 'delay') {
+      this.delays.begin(session, decision)
       return
     }
     table.attempts[session] = (table.attempts[session] as number) + 1
@@ -115,15 +117,8 @@ export class TcpDialer {
     this.#dial(session, decision)
   }
 
-  /** Leaves a client without an answer: nothing is read and nothing is sent until the time is over. */
-  #drop(session: number, { end, forMs }: Extract<Decision, { readonly do: 'drop' }>): void {
-    const table = this.#table
-    const { clock } = this.#context
-    table.flags[2 * session] = (table.flags[2 * session] as number) | DROPPED
-    table.reasons[session] = sessionEndNumber(end) + 1
-    table.askedMs[session] = clock.now()
-    table.attemptMs[session] = forMs
-    this.#wheel.set(session, clock.now() + forMs)
+  #waited(session: number): void {
+    this.#obey(session, this.#context.policy.delayed(this.#table.listeners[session] as number, this.#clientOf(session)))
   }
 
   /** Connects to an endpoint. What the client has said already travels with the handshake. */

@@ -26,7 +26,7 @@ import { TcpRelay } from './tcp-relay.ts'
 import {
   ABORTED,
   CONNECTING,
-  DROPPED,
+  DELAYED,
   GONE,
   HEARING,
   HUNG_UP,
@@ -171,11 +171,12 @@ export class TcpSessions implements SessionOwner, Disposable {
       table.idleMs[session] = timeouts.idleMs
       table.halfCloseMs[session] = timeouts.halfCloseMs
     }
-    const held = (table.flags[2 * session] as number) & (HEARING | DROPPED)
+    const held = (table.flags[2 * session] as number) & (HEARING | DELAYED)
     if (held || (table.flags[2 * session + 1] as number) & CONNECTING) {
       const deadline = (table.askedMs[session] as number) + (table.attemptMs[session] as number)
       if (now < deadline) this.#wheel.set(session, deadline)
-      else if (held) this.stop(session, held === HEARING ? 'bad-header' : this.#reasonOf(session))
+      else if (held & HEARING) this.stop(session, 'bad-header')
+      else if (held) this.#dialer.delays.over(session)
       else this.#dialer.attemptFailed(session, 'connect-timeout')
       return
     }

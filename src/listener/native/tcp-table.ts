@@ -42,8 +42,8 @@ export const DEAF = 131072
 export const TIMED_OUT = 262144
 /** The client's PROXY header has not come yet. */
 export const HEARING = 524288
-/** The client is turned away, and not to know yet. */
-export const DROPPED = 1048576
+/** The client is left waiting: it is turned away and not to know yet, or asked for again when the time is over. */
+export const DELAYED = 1048576
 
 const NO_TRIES: readonly Tried[] = []
 

@@ -173,6 +173,9 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     } else if (decision.do === 'drop') {
       this.#leaveNewcomers()
       this.#deadline = clock.after(decision.forMs, () => this.#stop(decision.end))
+    } else if (decision.do === 'delay') {
+      this.#leaveNewcomers()
+      this.#deadline = clock.after(decision.forMs, () => this.#obey(policy.delayed(this.listener, this.client)))
     } else {
       this.attempts++
       this.lease = decision.lease

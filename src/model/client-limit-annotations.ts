@@ -1,5 +1,5 @@
 import type { AnnotationRule } from './annotation-rule.ts'
-import { type ClientLimits, type ClientPrefix, type ClientSessionLimit, type Rate, TURN_AWAY } from './limits.ts'
+import { type ClientLimits, type ClientPrefix, type ClientSessionLimit, type Rate, TURN_AWAY } from './client-limits.ts'
 import { MOST_RANGES, parseRanges } from './parse-ranges.ts'
 
 const MOST_SESSIONS = 1_000_000
@@ -16,7 +16,7 @@ const RANGES = `must be up to ${MOST_RANGES} addresses and ranges, such as`
 export const LIMIT_ANNOTATIONS: readonly AnnotationRule[] = [
   {
     name: 'portald.io/allow-from',
-    sets: 'limits',
+    sets: 'clientLimits',
     fallback: '',
     right: `${RANGES} 10.0.0.0/8,192.0.2.7`,
     about: 'turns away clients from anywhere else, on every address of the Service, see [client-limits.md](client-limits.md)',
@@ -27,7 +27,7 @@ export const LIMIT_ANNOTATIONS: readonly AnnotationRule[] = [
   },
   {
     name: 'portald.io/deny-from',
-    sets: 'limits',
+    sets: 'clientLimits',
     fallback: '',
     right: `${RANGES} 203.0.113.0/24,2001:db8::/32`,
     about: 'turns away clients from here, whatever else permits them',
@@ -38,7 +38,7 @@ export const LIMIT_ANNOTATIONS: readonly AnnotationRule[] = [
   },
   {
     name: 'portald.io/client-sessions',
-    sets: 'limits',
+    sets: 'clientLimits',
     fallback: '',
     right: `must be a whole number from 1 to ${MOST_SESSIONS}, or one a protocol, such as tcp=100,udp=1000`,
     about: 'how many sessions a client may have at once on each port of the Service',
@@ -49,7 +49,7 @@ export const LIMIT_ANNOTATIONS: readonly AnnotationRule[] = [
   },
   {
     name: 'portald.io/client-rate',
-    sets: 'limits',
+    sets: 'clientLimits',
     fallback: '',
     right: A_RATE,
     about: 'how fast a client may begin sessions on each port of the Service; as many as come in a second may come at once',
@@ -60,7 +60,7 @@ export const LIMIT_ANNOTATIONS: readonly AnnotationRule[] = [
   },
   {
     name: 'portald.io/service-rate',
-    sets: 'limits',
+    sets: 'clientLimits',
     fallback: '',
     right: A_RATE,
     about: 'the same for all clients of a port of the Service together',
@@ -82,10 +82,11 @@ export const LIMIT_ANNOTATIONS: readonly AnnotationRule[] = [
   },
   {
     name: 'portald.io/turn-away',
-    sets: 'limits',
+    sets: 'clientLimits',
     fallback: 'refuse',
-    right: `must be ${TURN_AWAY.join(' or ')}`,
-    about: 'what becomes of TCP clients that are turned away: they are reset at once, or get no answer for 10 s first',
+    right: 'must be refuse, drop or delay',
+    about:
+      'what becomes of TCP clients that are turned away: they are reset, get no answer for 10 s, or those over a rate wait up to 5 s',
     parse: (text) => {
       const turnAway = TURN_AWAY.find((name) => name === text)
       return turnAway && { turnAway }

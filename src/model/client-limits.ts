@@ -20,8 +20,9 @@ export interface ClientPrefix {
  *  addresses in (RFC 4291, 2.5.4). */
 export const DEFAULT_LIMIT_PREFIX: ClientPrefix = { ipv4: 32, ipv6: 64 }
 
-/** What becomes of clients that are turned away: reset at once, or left without an answer for a while. */
-export const TURN_AWAY = ['refuse', 'drop'] as const
+/** What becomes of clients that are turned away: reset at once, left without an answer for a while, or, where they only came too
+ *  fast, served a moment later. */
+export const TURN_AWAY = ['refuse', 'drop', 'delay'] as const
 export type TurnAway = (typeof TURN_AWAY)[number]
 
 /** How many sessions a client may have at once; undefined: any number. */
@@ -46,7 +47,7 @@ export interface ClientLimits {
 }
 
 /** What one route's clients are held to: plain data. */
-export interface RouteLimits {
+export interface ClientRules {
   /** Clients inside one of these are served; empty: everyone. */
   readonly allow: readonly Cidr[]
   /** Clients inside one of these are not, whatever `allow` says. */
