@@ -7,7 +7,7 @@ import { parseIp } from '../model/address.ts'
 import { type ListenerKey, listenerKey, type Port } from '../model/keys.ts'
 import type { HealthCheck } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
-import { HttpListener } from './http-listener.ts'
+import { HttpListener, PROBE_EVENTS, PROBE_LIMITS } from './http-listener.ts'
 import { sendJson } from './send-json.ts'
 
 export interface ServiceChecksOptions {
@@ -68,11 +68,11 @@ export class ServiceChecks implements AsyncDisposable {
       const { clock, logger, random } = this.#options
       this.#app ??= await buildApp((request, reply) => this.#answer(request, reply))
       const listener = new HttpListener({
-        host: address.ip,
-        port: address.port,
+        at: { host: address.ip, port: address.port },
         handle: this.#app.routing as RequestListener,
         serves: 'load balancers that ask for a Service',
-        mostConnections: MOST_CONNECTIONS,
+        limits: { ...PROBE_LIMITS, connections: MOST_CONNECTIONS },
+        events: PROBE_EVENTS,
         clock,
         random,
         logger,
