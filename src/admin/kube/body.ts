@@ -1,5 +1,5 @@
 import { messageOf } from '../../lib/errors.ts'
-import { isTextError } from '../../source/parsed-text.ts'
+import { DEEPEST_NESTING, isTextError } from '../../source/parsed-text.ts'
 import { parseYaml } from '../../source/yaml-text.ts'
 import { badRequest, type Refusal, unsupportedMediaType } from './refusal.ts'
 
@@ -37,7 +37,8 @@ export function readPatchBody(
 
 function readJson(bytes: Uint8Array): { readonly value: unknown } | Refusal {
   try {
-    return { value: JSON.parse(textOf(bytes)) as unknown }
+    const value = JSON.parse(textOf(bytes)) as unknown
+    return isTooDeep(value) ? badRequest(`the body nests deeper than ${DEEPEST_NESTING} levels`) : { value }
   } catch (error) {
     return badRequest(`the body is not valid JSON: ${messageOf(error)}`)
   }
@@ -55,6 +56,16 @@ function readYaml(bytes: Uint8Array): { readonly value: unknown } | Refusal {
   const [root, ...more] = parsed.roots
   if (!root || more.length > 0) return badRequest('the body must be one YAML document')
   return { value: root.value }
+}
+
+/** Walks over values rely on their own stack. */
+function isTooDeep(value: unknown): boolean {
+  let level: unknown[] = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > DEEPEST_NESTING) return true
+    level = level.flatMap((one) => (typeof one === 'object' && one !== null ? Object.values(one) : []))
+  }
+  return false
 }
 
 function textOf(bytes: Uint8Array): string {

@@ -41,6 +41,11 @@ export class Refusal {
     this.details = details
   }
 
+  /** The same with other words. */
+  with(message: string): Refusal {
+    return new Refusal(this.code, this.reason, message, this.details)
+  }
+
   /** What clients are sent. */
   status(): object {
     return {
