@@ -44,9 +44,11 @@ export async function run(given: RunArguments, context: CommandContext, kernel: 
 }
 
 /** What is wrong with where objects come from. */
-function checkSources({ files, kubeconfig, inCluster }: Configuration): Problem | undefined {
+function checkSources({ admin, files, kubeconfig, inCluster }: Configuration): Problem | undefined {
   if (kubeconfig !== undefined && inCluster) return usageProblem('--in-cluster', 'must not be given beside --kubeconfig')
   if (files.length > 0 || kubeconfig !== undefined || inCluster) return undefined
+  // Whoever names an address for the API is going to give the objects there; its usual place is there for everyone.
+  if (admin.some((address) => address.kind === 'tcp' || address.path !== '')) return undefined
   const words = 'a file or folder of Kubernetes objects to serve; or --kubeconfig or --in-cluster, for those of a cluster'
   return usageProblem('--file', `must be given: ${words}`)
 }

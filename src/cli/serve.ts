@@ -1,4 +1,5 @@
 import { type AdminFront, openAdminFront } from '../admin/front/front.ts'
+import { API_SOURCE, ownerOf } from '../admin/object-owner.ts'
 import { openObserver } from '../admin/observer.ts'
 import { ADMIN_ROUTES } from '../admin/routes.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -11,6 +12,7 @@ import type { Logger } from '../observe/logger.ts'
 import type { PreparedEngine } from '../runtime/choose-engine.ts'
 import { nodeNameOf } from '../runtime/node-context.ts'
 import { openProxy, type Proxy as RunningProxy } from '../runtime/proxy.ts'
+import { createStoreSource } from '../runtime/store-source.ts'
 import type { Source } from '../source/source.ts'
 import { NO_JOURNAL } from '../store/journal.ts'
 import { JournaledStore } from '../store/object-store.ts'
@@ -68,10 +70,11 @@ export async function serve({ config, sources, prepared, logger, warnings, onRef
     throw error
   }
   await using store = new JournaledStore({ journal: NO_JOURNAL })
+  const served = config.admin.length > 0 ? [...sources, ownObjects(store)] : sources
   await using admin = await openAdmin(config, version, logger, store).catch(endAll)
   await using observer = await openObserver({ config, version, clock: systemClock, random: systemRandom, logger }).catch(endAll)
   reopen = () => observer.reopen()
-  await using opened = await openProxy({ config, sources, prepared, logger, nodeName, ...observer.hooks })
+  await using opened = await openProxy({ config, sources: served, prepared, logger, nodeName, ...observer.hooks })
   proxy = opened
   void opened.ready.then(() => {
     const addresses = opened.addresses()
@@ -82,6 +85,11 @@ export async function serve({ config, sources, prepared, logger, warnings, onRef
   await Promise.race([opened.ready, ended.promise, new Promise<void>((resolve) => systemClock.after(ATTACH_MS, resolve))])
   await Promise.all([observer.attach(opened), admin.attach(opened)])
   return await ended.promise
+}
+
+/** What was written through the admin API, last: what stands in a file counts first. */
+function ownObjects(store: ObjectStore): Source {
+  return createStoreSource({ name: API_SOURCE, store, isOwn: (object) => ownerOf(object) === undefined, clock: systemClock })
 }
 
 function openAdmin(config: Configuration, version: string, logger: Logger, store: ObjectStore): Promise<AdminFront> {

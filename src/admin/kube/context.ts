@@ -2,7 +2,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { Random } from '../../lib/random.ts'
 import type { Cidr } from '../../model/keys.ts'
 import type { ParseOptions } from '../../model/parse-options.ts'
-import type { ObjectKey, ObjectStore, StoredObject } from '../../store/store.ts'
+import type { ObjectKey, ObjectStore } from '../../store/store.ts'
 import type { Insight } from './insight.ts'
 import { type Kind, storedKind } from './kinds.ts'
 
@@ -19,18 +19,6 @@ export interface KubeContext {
   readonly nodePortRange: readonly [from: number, to: number]
   /** What the proxy makes of Services. */
   readonly insight: Insight
-}
-
-/** What is kept with objects that are not of this API. */
-export interface Foreign {
-  /** `file /etc/portald/web.yaml:3`. */
-  readonly owner: string
-}
-
-/** Whose an object is; undefined: this API's. */
-export function ownerOf({ aside }: StoredObject): string | undefined {
-  const owner = (aside as Partial<Foreign> | undefined | null)?.owner
-  return typeof owner === 'string' ? owner : undefined
 }
 
 /** What a kind is stored under. */

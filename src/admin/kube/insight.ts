@@ -46,7 +46,11 @@ export function createInsight(proxy: Watched): Insight {
     },
     holdings() {
       const services = [...(proxy.read().snapshot?.services ?? [])]
-      return services.map(([service, { clusterIps, nodePorts }]) => ({ service, ips: clusterIps, ports: [...nodePorts.values()] }))
+      return services.map(([service, { clusterIps, nodePorts }]) => ({
+        service,
+        ips: clusterIps,
+        ports: [...nodePorts.values()],
+      }))
     },
   }
 }

@@ -24,18 +24,18 @@ export interface KubeRequest {
   readonly bytes: Uint8Array
 }
 
-/** What to answer. */
-export type KubeAnswer =
-  | {
-      readonly code: number
-      /** JSON, unless `yaml`; bytes as they are. */
-      readonly body: object | Uint8Array
-      readonly contentType: string
-      readonly warnings: readonly string[]
-      readonly retryAfterSeconds?: number | undefined
-    }
-  /** To be written as it comes. */
-  | { readonly watch: (stream: WatchStream) => void }
+/** An answer that is there as a whole. */
+export interface WholeAnswer {
+  readonly code: number
+  /** Bytes go as they are, all else as the content type says. */
+  readonly body: object | Uint8Array
+  readonly contentType: string
+  readonly warnings: readonly string[]
+  readonly retryAfterSeconds?: number | undefined
+}
+
+/** What to answer: the whole, or something to be written as it comes. */
+export type KubeAnswer = WholeAnswer | { readonly watch: (stream: WatchStream) => void }
 
 const JSON_TYPE = 'application/json'
 export const YAML_TYPE = 'application/yaml'
@@ -62,12 +62,17 @@ function decodeStep(step: string): string {
 }
 
 /** A refusal as an answer. */
-export function refusalAnswer(refusal: Refusal): KubeAnswer {
+export function refusalAnswer(refusal: Refusal): WholeAnswer {
   const { code, details } = refusal
   return { code, body: refusal.status(), contentType: JSON_TYPE, warnings: [], retryAfterSeconds: details?.retryAfterSeconds }
 }
 
-const plain = (body: object | Uint8Array, contentType = JSON_TYPE): KubeAnswer => ({ code: 200, body, contentType, warnings: [] })
+const plain = (body: object | Uint8Array, contentType = JSON_TYPE): WholeAnswer => ({
+  code: 200,
+  body,
+  contentType,
+  warnings: [],
+})
 
 /** What is the same whatever objects there are; undefined: it is about objects. */
 function documentAt(steps: readonly string[], request: KubeRequest, version: string): KubeAnswer | Refusal | undefined {
@@ -153,7 +158,8 @@ async function objectAnswer(
 ): Promise<KubeAnswer | Refusal> {
   const { method } = request
   if (target.name === undefined) {
-    if (method === 'GET') return options.watch ? watching(context, target, options, renderer) : listing(context, target, options, renderer)
+    if (method === 'GET')
+      return options.watch ? watching(context, target, options, renderer) : listing(context, target, options, renderer)
     if (method === 'POST') return written(await createObject(context, target, options, request), renderer)
     if (method !== 'DELETE') return methodNotAllowed()
     const gone = await deleteCollection(context, target, options, request)
@@ -193,4 +199,3 @@ function written(outcome: Written | Refusal, renderer: Renderer): KubeAnswer | R
   const { object, created, warnings } = outcome
   return { code: created ? 201 : 200, body: renderer.one(object), contentType: JSON_TYPE, warnings }
 }
-

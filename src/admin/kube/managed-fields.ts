@@ -30,12 +30,13 @@ const UNMANAGED = new Set(
     .concat(['f:apiVersion', 'f:kind']),
 )
 
-/** The fields of an object that somebody can manage, with their values. */
-export function managedLeaves(object: Mapping, schema: Schema): ReadonlyMap<string, unknown> {
+/** The fields of an object that somebody can manage, with their values; of its status, if `subresource` says so. */
+export function managedLeaves(object: Mapping, schema: Schema, subresource: string): ReadonlyMap<string, unknown> {
   const leaves = new Map(leavesOf(object, schema))
   for (const path of leaves.keys()) {
     const elements = splitPath(path)
-    if (UNMANAGED.has(elements.slice(0, elements[0] === 'f:metadata' ? 2 : 1).join('\u0000'))) leaves.delete(path)
+    if (elements[0] === 'f:status' && subresource !== 'status') leaves.delete(path)
+    else if (UNMANAGED.has(elements.slice(0, elements[0] === 'f:metadata' ? 2 : 1).join('\u0000'))) leaves.delete(path)
   }
   return leaves
 }
@@ -92,15 +93,15 @@ export function trackUpdate(before: Mapping | undefined, after: Mapping, writer:
   // Whoever clears the list starts it anew; a list that cannot be read is as good as the one that was there.
   const given = managersOf(after)
   const known = (given && (given.length > 0 || !before) ? given : before && !mentions(after) ? managersOf(before) : given) ?? []
-  const old = before ? managedLeaves(before, schema) : new Map<string, unknown>()
-  const leaves = managedLeaves(after, schema)
+  const old = before ? managedLeaves(before, schema, writer.subresource) : new Map<string, unknown>()
+  const leaves = managedLeaves(after, schema, writer.subresource)
   const changed = new Set<string>()
   for (const [path, value] of leaves) if (!old.has(path) || !isEqual(old.get(path), value)) changed.add(path)
-  const gone = [...old.keys()].filter((path) => !leaves.has(path))
+  const gone = new Set([...old.keys()].filter((path) => !leaves.has(path)))
   const at = placeOf(known, writer, 'Update')
   const managers = known.map((manager, n) => {
-    if (n !== at && changed.size + gone.length === 0) return manager
-    const fields = new Set([...manager.fields].filter((path) => leaves.has(path) && (n === at || !changed.has(path))))
+    if (n !== at && changed.size + gone.size === 0) return manager
+    const fields = new Set([...manager.fields].filter((path) => !gone.has(path) && (n === at || !changed.has(path))))
     return { ...manager, fields }
   })
   if (changed.size === 0) return withManagers(after, managers)

@@ -1,32 +1,46 @@
 import { hash } from 'node:crypto'
+import type { Clock } from '../../lib/clock.ts'
 import { isMapping } from '../../model/findings.ts'
+import { type SourceObject, showOrigin } from '../../model/source-object.ts'
+import type { Logger } from '../../observe/logger.ts'
 import type { SourceReading } from '../../runtime/control-plane.ts'
-import { showOrigin, type SourceObject } from '../../model/source-object.ts'
 import type { ObjectKey, ObjectStore, StoredObject, Write } from '../../store/store.ts'
-import { type Foreign, ownerOf } from './context.ts'
+import { type Foreign, ownerOf } from '../object-owner.ts'
 import { toStored } from './convert.ts'
-import { type Kind, KINDS, storedKind } from './kinds.ts'
+import { KINDS, type Kind, storedKind } from './kinds.ts'
 import type { Mapping } from './outcome.ts'
 import { isEqual, mappingAt, textAt, withMetadata } from './values.ts'
 
 /** Keeps what files and clusters say in the store too, marked as theirs, so that it is listed and watched like everything
- *  else. It follows: nobody else writes those objects. */
-export interface Mirror {
+ *  else. Nobody else writes those objects. */
+export interface Mirror extends Disposable {
   /** Resolves when what the sources said last is in the store. */
   settle(): Promise<void>
 }
 
-/** `api`: the source of this API's own objects, which is left out. `startedAt`: for objects that do not say when they were
- *  made, RFC 3339. */
-export function createMirror(
-  store: ObjectStore,
-  read: () => readonly SourceReading[],
-  api: string,
-  startedAt: string,
-): Mirror {
+export interface MirrorOptions {
+  readonly store: ObjectStore
+  /** What the sources say now. */
+  readonly read: () => readonly SourceReading[]
+  /** The source of this API's own objects, which is left out. */
+  readonly api: string
+  /** For objects that do not say when they were made. */
+  readonly startedAtMs: number
+  readonly clock: Clock
+  readonly logger: Logger
+}
+
+/** How often sources are looked at while nobody asks. */
+const LOOK_EVERY_MS = 250
+
+/** Begins to follow. */
+export function openMirror({ store, read, api, startedAtMs, clock, logger }: MirrorOptions): Mirror {
+  const startedAt = `${new Date(startedAtMs).toISOString().slice(0, 19)}Z`
   /** The versions of the sources that the store has; undefined: none yet. */
   let seen: string | undefined
   let running: Promise<void> | undefined
+  let timer = clock.after(LOOK_EVERY_MS, look)
+  let disposed = false
 
   async function follow(): Promise<void> {
     const sources = read().filter(({ name }) => name !== api)
@@ -52,7 +66,8 @@ export function createMirror(
       }
       for (const kind of complete ? new Set(KINDS.map((one) => one.kind)) : []) {
         for (const object of view.list(kind)) {
-          if (ownerOf(object) !== undefined && !wanted.has(placeOf(object.key))) writes.push({ key: object.key, value: undefined })
+          if (ownerOf(object) !== undefined && !wanted.has(placeOf(object.key)))
+            writes.push({ key: object.key, value: undefined })
         }
       }
       return writes
@@ -60,12 +75,26 @@ export function createMirror(
     seen = versions
   }
 
-  return {
-    settle() {
-      running ??= follow().finally(() => {
-        running = undefined
+  function settle(): Promise<void> {
+    running ??= follow().finally(() => {
+      running = undefined
+    })
+    return running
+  }
+
+  function look(): void {
+    settle()
+      .catch((error) => logger.warn('admin.failed', 'objects of files and clusters cannot be shown; trying again', { error }))
+      .finally(() => {
+        if (!disposed) timer = clock.after(LOOK_EVERY_MS, look)
       })
-      return running
+  }
+
+  return {
+    settle,
+    [Symbol.dispose]() {
+      disposed = true
+      timer[Symbol.dispose]()
     },
   }
 }

@@ -1,7 +1,8 @@
 import { randomUUID } from 'node:crypto'
 import type { StoredObject, StoreView, Write } from '../../store/store.ts'
+import { ownerOf } from '../object-owner.ts'
 import { allocate } from './allocate.ts'
-import { type KubeContext, keyOf, ownerOf, timestamp } from './context.ts'
+import { type KubeContext, keyOf, timestamp } from './context.ts'
 import { toStored } from './convert.ts'
 import { withDefaults } from './defaults.ts'
 import { type Kind, storedKind } from './kinds.ts'
@@ -46,15 +47,17 @@ export function prepare(
   if (kind.kind === 'Service') object = withIngress(settleService(before, object))
   const verdict = validate(stored, object, before, context.parse)
   if (verdict.causes.length > 0) return invalid(kind, name, verdict.causes)
+  // Nobody manages what the server assigns.
+  const tracked = writing.tracked ? object : trackUpdate(before, object, writing.writer, stored.schema)
+  const { managedFields } = mappingAt(tracked, 'metadata')
   if (kind.kind === 'Service') {
     const allocation = allocate(context, view, object, before)
     if (allocation.causes.length > 0) return invalid(kind, name, allocation.causes)
     object = allocation.object
   }
-  object = withMetadata(object, { generation: generationOf(object, before) })
-  const tracked = writing.tracked ? object : trackUpdate(before, object, writing.writer, stored.schema)
-  const unchanged = before !== undefined && isEqual(comparable(before), comparable(tracked))
-  return { object: tracked, warnings: verdict.warnings, unchanged }
+  object = withMetadata(object, { generation: generationOf(object, before), managedFields })
+  const unchanged = before !== undefined && isEqual(comparable(before), comparable(object))
+  return { object, warnings: verdict.warnings, unchanged }
 }
 
 /** A write of the object does not write its status, nor the other way round. */
@@ -140,4 +143,9 @@ export function namespaceWrites(context: KubeContext, view: StoreView, namespace
   if (namespace === '' || view.get(key)) return []
   const object = withDefaults(kind, { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } })
   return [{ key, value: withMetadata(withSystemMetadata(context, object, undefined), { generation: 1 }) }]
+}
+
+/** Makes a namespace that nothing is in yet. */
+export async function ensureNamespace(context: KubeContext, namespace: string): Promise<void> {
+  await context.store.commit((view) => namespaceWrites(context, view, namespace))
 }

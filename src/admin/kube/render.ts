@@ -1,6 +1,7 @@
 import type { StoredObject } from '../../store/store.ts'
+import { ownerOf } from '../object-owner.ts'
 import type { Form } from './accept.ts'
-import { type KubeContext, ownerOf } from './context.ts'
+import type { KubeContext } from './context.ts'
 import { fromStored } from './convert.ts'
 import type { ServiceFacts } from './insight.ts'
 import type { Kind } from './kinds.ts'

@@ -19,8 +19,8 @@ export function applyServerSide(
 ): Mapping | Refusal {
   const managers = managersOf(live) ?? []
   const at = placeOf(managers, writer, 'Apply')
-  const wanted = managedLeaves(applied, schema)
-  const held = managedLeaves(live, schema)
+  const wanted = managedLeaves(applied, schema, writer.subresource)
+  const held = managedLeaves(live, schema, writer.subresource)
   const others = managers.filter((_, n) => n !== at)
   const changed = [...wanted].filter(([path, value]) => !held.has(path) || !isEqual(held.get(path), value)).map(([path]) => path)
   const conflicts = others.flatMap((manager) =>
@@ -35,7 +35,7 @@ export function applyServerSide(
   const merged = merge(live, applied, schema) as Mapping
   const isGone = (path: string) => dropped.includes(path) && !isManaged(path, rest) && !isManagedHere(path, fields)
   const pruned = dropped.length === 0 ? merged : (prune(merged, schema, [], isGone) as Mapping)
-  const present = managedLeaves(pruned, schema)
+  const present = managedLeaves(pruned, schema, 'status')
   const before = managers[at]
   const mine: Manager = {
     ...writer,

@@ -1,6 +1,7 @@
 import type { ObjectKey, StoredObject, StoreView, Write } from '../../store/store.ts'
+import { ownerOf } from '../object-owner.ts'
 import { readObjectBody, readPatchBody } from './body.ts'
-import { type KubeContext, keyOf, ownerOf, timestamp } from './context.ts'
+import { type KubeContext, keyOf, timestamp } from './context.ts'
 import { fromStored } from './convert.ts'
 import { decodeObject } from './decode.ts'
 import type { Kind } from './kinds.ts'
