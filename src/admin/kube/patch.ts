@@ -1,6 +1,7 @@
 import { isMapping } from '../../model/findings.ts'
 import type { PatchType } from './body.ts'
 import { decodeObject, type FieldValidation } from './decode.ts'
+import { withDefaults } from './defaults.ts'
 import { applyJsonPatch } from './json-patch.ts'
 import type { Kind } from './kinds.ts'
 import type { Writer } from './managed-fields.ts'
@@ -49,6 +50,6 @@ function applied(kind: Kind, live: Mapping, patch: Patch, writer: Writer, valida
   const decoded = decodeObject(kind, patch.value, validation)
   if (refused(decoded)) return decoded
   if (listAt(decoded.object, 'metadata', 'managedFields').length > 0) return badRequest('metadata.managedFields must be nil')
-  const object = applyServerSide(live, decoded.object, writer, patch.force, kind.schema)
+  const object = applyServerSide(live, decoded.object, writer, patch.force, kind.schema, (one) => withDefaults(kind, one))
   return refused(object) ? object : { object, warnings: decoded.warnings }
 }

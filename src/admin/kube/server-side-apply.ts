@@ -9,20 +9,24 @@ import { isEqual, withKey } from './values.ts'
 /** Server-side apply: what the writer sends is all that it wants to manage. Its values are merged in; what it had sent
  *  before and does not send any more goes, unless another one manages it too; a value that another one manages is a
  *  conflict, unless `force` says that it changes hands.
- *  `live` is the object as it is now, `applied` what was sent, without what is nobody's to manage. */
+ *  `live` is the object as it is now, `applied` what was sent; `complete` fills in what the server would: a value that comes
+ *  out as it was is no conflict. */
 export function applyServerSide(
   live: Mapping,
   applied: Mapping,
   writer: Writer,
   force: boolean,
   schema: Schema,
+  complete: (object: Mapping) => Mapping,
 ): Mapping | Refusal {
   const managers = managersOf(live) ?? []
   const at = placeOf(managers, writer, 'Apply')
   const wanted = managedLeaves(applied, schema, writer.subresource)
   const held = managedLeaves(live, schema, writer.subresource)
   const others = managers.filter((_, n) => n !== at)
-  const changed = [...wanted].filter(([path, value]) => !held.has(path) || !isEqual(held.get(path), value)).map(([path]) => path)
+  const merged = merge(live, applied, schema) as Mapping
+  const outcome = managedLeaves(complete(merged), schema, writer.subresource)
+  const changed = [...wanted.keys()].filter((path) => !held.has(path) || !isEqual(held.get(path), outcome.get(path)))
   const conflicts = others.flatMap((manager) =>
     changed.filter((path) => manager.fields.has(path)).map((path) => ({ manager, path })),
   )
@@ -32,7 +36,6 @@ export function applyServerSide(
   const rest = others.map((one) => ({ ...one, fields: new Set([...one.fields].filter((path) => !lost.has(path))) as FieldSet }))
   const fields: FieldSet = new Set(wanted.keys())
   const dropped = [...(managers[at]?.fields ?? [])].filter((path) => !fields.has(path))
-  const merged = merge(live, applied, schema) as Mapping
   const isGone = (path: string) => dropped.includes(path) && !isManaged(path, rest) && !isManagedHere(path, fields)
   const pruned = dropped.length === 0 ? merged : (prune(merged, schema, [], isGone) as Mapping)
   const present = managedLeaves(pruned, schema, 'status')
