@@ -53,6 +53,10 @@ function placed(code: string, path: Finding['path'], value: unknown): readonly [
     if (last === 'loadBalancerSourceRanges') return [field, 'FieldValueForbidden']
     if (last === 'externalName' && !value) return [field, 'FieldValueRequired']
   }
+  if (code === 'port-kubelet') return [showPath(path.slice(0, -1)), 'FieldValueInvalid']
+  // clusterIP is the first of clusterIPs, and an endpoint's first address is the one it needs.
+  if (field === 'spec.clusterIP') return ['spec.clusterIPs[0]', REASONS[code] ?? 'FieldValueInvalid']
+  if (code === 'missing' && path.at(-2) === 'addresses') return [showPath(path.slice(0, -1)), 'FieldValueRequired']
   if (code === 'range') return ['spec.loadBalancerSourceRanges', 'FieldValueInvalid']
   return [field, REASONS[code] ?? 'FieldValueInvalid']
 }

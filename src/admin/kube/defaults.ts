@@ -25,13 +25,16 @@ function defaultService(object: Mapping): Mapping {
     ...(Array.isArray(given['ports']) && { ports: given['ports'].map(defaultServicePort) }),
     type,
     sessionAffinity: affinity,
-    ...(affinity === 'ClientIP' && { sessionAffinityConfig: defaultAffinity(given) }),
+    sessionAffinityConfig: affinity === 'ClientIP' ? defaultAffinity(given) : undefined,
     ...(external && { externalTrafficPolicy: given['externalTrafficPolicy'] || 'Cluster' }),
     ...(type !== 'ExternalName' && { internalTrafficPolicy: given['internalTrafficPolicy'] || 'Cluster' }),
     ...(type === 'LoadBalancer' && { allocateLoadBalancerNodePorts: given['allocateLoadBalancerNodePorts'] ?? true }),
   }
   const status = mappingAt(object, 'status')
-  return { ...object, spec, status: { ...status, loadBalancer: defaultLoadBalancer(mappingAt(status, 'loadBalancer')) } }
+  // Where there is no affinity, how it would work is forgotten.
+  const { sessionAffinityConfig, ...others } = spec
+  const settled = sessionAffinityConfig ? spec : others
+  return { ...object, spec: settled, status: { ...status, loadBalancer: defaultLoadBalancer(mappingAt(status, 'loadBalancer')) } }
 }
 
 function defaultServicePort(port: unknown): unknown {

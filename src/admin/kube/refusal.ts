@@ -116,8 +116,10 @@ export const tooNew = (asked: number, newest: number): Refusal =>
 export const tooManyRequests = (message: string): Refusal =>
   new Refusal(429, 'TooManyRequests', message, { retryAfterSeconds: 1 })
 
-/** A patch that does not fit the object it is for. */
+/** A patch that does not fit the object it is for. Upstream keeps to itself what is wrong with it. */
 export const patchRefused = (message: string): Refusal =>
-  new Refusal(422, 'Invalid', 'the server rejected our request due to an error in our request', {
-    causes: [{ reason: 'UnexpectedServerResponse', message }],
-  })
+  new Refusal(422, 'Invalid', `the server rejected our request due to an error in our request: ${message}`)
+
+/** Options of a request that are not right. */
+export const optionsRefused = (cause: Cause): Refusal =>
+  new Refusal(422, 'Invalid', `Options "" is invalid: ${cause.field}: ${cause.message}`, { causes: [cause] })

@@ -1,5 +1,6 @@
+import { cause } from './causes.ts'
 import { findKind, type Kind } from './kinds.ts'
-import { badRequest, noSuchPath, type Refusal } from './refusal.ts'
+import { badRequest, noSuchPath, optionsRefused, type Refusal } from './refusal.ts'
 
 /** What a request is about: a kind, and what of it. */
 export interface Target {
@@ -74,14 +75,16 @@ export function parseOptions(query: URLSearchParams, userAgent: string): Options
   }
   const dryRun = query.getAll('dryRun')
   if (dryRun.some((value) => value !== 'All' && value !== ''))
-    return badRequest(`dryRun: Unsupported value: supported values: "All"`)
+    return optionsRefused(cause('FieldValueNotSupported', 'dryRun', dryRun, 'must be All'))
   const validation = text('fieldValidation') || 'Warn'
   if (validation !== 'Ignore' && validation !== 'Warn' && validation !== 'Strict') {
-    return badRequest(`fieldValidation: Unsupported value: supported values: "", "Ignore", "Strict", "Warn"`)
+    return optionsRefused(cause('FieldValueNotSupported', 'fieldValidation', validation, 'must be Ignore, Strict or Warn'))
   }
   const fieldManager = text('fieldManager') || (userAgent.split('/', 1)[0] as string) || 'unknown'
   if (fieldManager.length > LONGEST_MANAGER)
-    return badRequest(`fieldManager: Too long: may have ${LONGEST_MANAGER} characters at most`)
+    return optionsRefused(
+      cause('FieldValueInvalid', 'fieldManager', fieldManager, `must have ${LONGEST_MANAGER} characters at most`),
+    )
   const timeout = text('timeoutSeconds')
   return {
     labelSelector: query.get('labelSelector') ?? undefined,

@@ -64,11 +64,15 @@ function merge(live: unknown, applied: unknown, schema: Schema | undefined): unk
     return merged
   }
   if (Array.isArray(live) && Array.isArray(applied) && isGranular(schema)) {
-    const ofLive = new Map(live.map((item) => [itemElement(item, schema), item]))
-    const names = new Set(applied.map((item) => itemElement(item, schema)))
-    const items = applied.map((item) => merge(ofLive.get(itemElement(item, schema)), item, schema?.items))
-    // Items of others keep their order, after those that were sent.
-    return [...items, ...live.filter((item) => !names.has(itemElement(item, schema)))]
+    const wanted = new Map(applied.map((item) => [itemElement(item, schema), item]))
+    const kept = live.map((item) => {
+      const name = itemElement(item, schema)
+      if (!wanted.has(name)) return item
+      const merged = merge(item, wanted.get(name), schema?.items)
+      wanted.delete(name)
+      return merged
+    })
+    return [...kept, ...wanted.values()]
   }
   return applied
 }

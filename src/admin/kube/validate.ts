@@ -63,6 +63,9 @@ function serviceCauses(object: Mapping, before: Mapping | undefined): Cause[] {
   }
   for (const [n, port] of listAt(spec, 'ports').entries()) {
     const appProtocol = textAt(port, 'appProtocol')
+    if (isMapping(port) && port['targetPort'] === 0) {
+      add('FieldValueInvalid', `spec.ports[${n}].targetPort`, 0, 'must be between 1 and 65535, inclusive')
+    }
     if (appProtocol !== '' && !APP_PROTOCOL.test(appProtocol)) {
       add('FieldValueInvalid', `spec.ports[${n}].appProtocol`, appProtocol, 'must be a name such as http or example.com/proto')
     }
@@ -112,7 +115,7 @@ function endpointsCauses(object: Mapping): Cause[] {
     for (const [m, port] of ports.entries()) {
       if (ports.length > 1 && textAt(port, 'name') === '')
         causes.push(cause('FieldValueRequired', `${field}.ports[${m}].name`, undefined, ''))
-      if (isMapping(port) && port['port'] === undefined)
+      if (isMapping(port) && !port['port'])
         causes.push(cause('FieldValueInvalid', `${field}.ports[${m}].port`, 0, 'must be between 1 and 65535, inclusive'))
     }
     return causes
