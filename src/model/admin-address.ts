@@ -3,6 +3,15 @@ import type { SocketAddress } from './keys.ts'
 /** Where the admin API is answered: a TCP address, or a Unix socket; its path is empty for the usual place. */
 export type AdminAddress = ({ readonly kind: 'tcp' } & SocketAddress) | { readonly kind: 'unix'; readonly path: string }
 
+/** Who may use the admin API. Paths of files; undefined: none. */
+export interface AdminAccess {
+  readonly tlsCert: string | undefined
+  readonly tlsKey: string | undefined
+  readonly tokenFile: string | undefined
+  readonly clientCa: string | undefined
+  readonly readOnly: boolean
+}
+
 /** Whose process it is, as far as the usual place of the socket depends on it. */
 export interface SocketOwner {
   readonly uid: number
