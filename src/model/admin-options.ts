@@ -47,4 +47,11 @@ export const ADMIN_OPTIONS = {
     commands: SERVING,
     help: 'The admin API changes nothing, whoever asks',
   },
+  stateDir: {
+    kind: 'text',
+    argument: 'DIR',
+    default: '',
+    commands: ['run'],
+    help: 'Where objects given to the admin API are kept; when empty /var/lib/portald for root, else portald in $XDG_STATE_HOME or ~/.local/state',
+  },
 } as const satisfies Readonly<Record<string, ConfigOption>>

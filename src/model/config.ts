@@ -78,6 +78,8 @@ export interface Configuration {
   /** Empty: nowhere. */
   readonly admin: readonly AdminAddress[]
   readonly adminAccess: AdminAccess
+  /** Undefined: the usual place. */
+  readonly stateDir: string | undefined
   readonly shutdownDelayMs: number
   readonly drainTimeoutMs: number
   /** The three of Services that do not say. */
@@ -163,6 +165,7 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
       clientCa: read('adminClientCa').at(-1),
       readOnly: required('adminReadOnly'),
     },
+    stateDir: read('stateDir').at(-1),
     shutdownDelayMs: required('shutdownDelay'),
     drainTimeoutMs: required('drainTimeout'),
     idleTimeoutMs: required('idleTimeout'),

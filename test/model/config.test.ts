@@ -70,6 +70,7 @@ describe('configuration', () => {
         healthzBindAddress: { ip: '0.0.0.0', port: 10256 },
         admin: [{ kind: 'unix', path: '' }],
         adminAccess: { tlsCert: undefined, tlsKey: undefined, tokenFile: undefined, clientCa: undefined, readOnly: false },
+        stateDir: undefined,
         shutdownDelayMs: 0,
         drainTimeoutMs: 30_000,
         idleTimeoutMs: 3_600_000,

@@ -1,7 +1,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { type AdminAddress, type SocketOwner, socketPath } from '../../model/admin-address.ts'
+import { type AdminAddress, type ProcessOwner, socketPath } from '../../model/admin-address.ts'
 import { type HttpLimits, HttpListener, type HttpPlace, showPlace } from '../http-listener.ts'
 import { removeDeadSocket } from '../unix-socket.ts'
 import { distanceOf, openAccess } from './access.ts'
@@ -15,7 +15,7 @@ import { createStreams } from './streams.ts'
 export interface AdminFrontOptions extends Omit<AdminDeps, 'proxy' | 'streams' | 'callerOf'> {
   /** Loaded with the first request. */
   readonly registrars: readonly LazyRegistrar[]
-  readonly owner: SocketOwner
+  readonly owner: ProcessOwner
   /** How long a client may take to say what it wants; left out: half a minute. */
   readonly requestMs?: number
 }
@@ -115,7 +115,7 @@ export async function openAdminFront(options: AdminFrontOptions): Promise<AdminF
   }
 }
 
-function placeOf(address: AdminAddress, owner: SocketOwner): HttpPlace | undefined {
+function placeOf(address: AdminAddress, owner: ProcessOwner): HttpPlace | undefined {
   if (address.kind === 'tcp') return { host: address.ip, port: address.port }
   const path = socketPath(address, owner)
   return path === undefined ? undefined : { path }
