@@ -1,5 +1,4 @@
 import { type AdminFront, openAdminFront } from '../admin/front/front.ts'
-import { API_SOURCE, ownerOf } from '../admin/object-owner.ts'
 import { openObserver } from '../admin/observer.ts'
 import { ADMIN_ROUTES } from '../admin/routes.ts'
 import { systemClock } from '../lib/clock.ts'
@@ -12,18 +11,18 @@ import type { Logger } from '../observe/logger.ts'
 import type { PreparedEngine } from '../runtime/choose-engine.ts'
 import { nodeNameOf } from '../runtime/node-context.ts'
 import { openProxy, type Proxy as RunningProxy } from '../runtime/proxy.ts'
-import { createStoreSource } from '../runtime/store-source.ts'
 import type { Source } from '../source/source.ts'
-import { NO_JOURNAL } from '../store/journal.ts'
-import { JournaledStore } from '../store/object-store.ts'
 import type { ObjectStore } from '../store/store.ts'
 import { EXIT } from './command-context.ts'
+import { thisProcess } from './owner.ts'
 import { openSignals } from './signals.ts'
 
 export interface ServeOptions {
   readonly config: Configuration
   /** They belong to the proxy, and are disposed if it does not come to that. */
   readonly sources: readonly Source[]
+  /** The objects of the admin API, which are one of the sources; it stays the caller's. */
+  readonly store: ObjectStore
   readonly prepared: PreparedEngine
   readonly logger: Logger
   /** What is wrong with the options without standing in the way. */
@@ -36,7 +35,7 @@ export interface ServeOptions {
 const ATTACH_MS = 300
 
 /** Runs a proxy until a signal ends it; resolves with the exit code when everything is closed. */
-export async function serve({ config, sources, prepared, logger, warnings, onRefresh }: ServeOptions): Promise<number> {
+export async function serve({ config, sources, store, prepared, logger, warnings, onRefresh }: ServeOptions): Promise<number> {
   const ended = Promise.withResolvers<number>()
   const hurry = new AbortController()
   let proxy: RunningProxy | undefined
@@ -69,12 +68,10 @@ export async function serve({ config, sources, prepared, logger, warnings, onRef
     await Promise.all([...sources, prepared].map((owned) => owned[Symbol.asyncDispose]()))
     throw error
   }
-  await using store = new JournaledStore({ journal: NO_JOURNAL })
-  const served = config.admin.length > 0 ? [...sources, ownObjects(store)] : sources
   await using admin = await openAdmin(config, version, logger, store).catch(endAll)
   await using observer = await openObserver({ config, version, clock: systemClock, random: systemRandom, logger }).catch(endAll)
   reopen = () => observer.reopen()
-  await using opened = await openProxy({ config, sources: served, prepared, logger, nodeName, ...observer.hooks })
+  await using opened = await openProxy({ config, sources, prepared, logger, nodeName, ...observer.hooks })
   proxy = opened
   void opened.ready.then(() => {
     const addresses = opened.addresses()
@@ -87,11 +84,6 @@ export async function serve({ config, sources, prepared, logger, warnings, onRef
   return await ended.promise
 }
 
-/** What was written through the admin API, last: what stands in a file counts first. */
-function ownObjects(store: ObjectStore): Source {
-  return createStoreSource({ name: API_SOURCE, store, isOwn: (object) => ownerOf(object) === undefined, clock: systemClock })
-}
-
 function openAdmin(config: Configuration, version: string, logger: Logger, store: ObjectStore): Promise<AdminFront> {
   return openAdminFront({
     config,
@@ -99,7 +91,7 @@ function openAdmin(config: Configuration, version: string, logger: Logger, store
     store,
     startedAtMs: Math.round(systemClock.wall() - process.uptime() * 1000),
     registrars: ADMIN_ROUTES,
-    owner: { uid: process.getuid?.() ?? 0, variables: process.env },
+    owner: thisProcess(),
     clock: systemClock,
     random: systemRandom,
     logger: logger.child({ component: 'admin' }),

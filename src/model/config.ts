@@ -1,5 +1,5 @@
 import { nearest } from '../lib/nearest.ts'
-import type { AdminAddress } from './admin-address.ts'
+import type { AdminAccess, AdminAddress } from './admin-address.ts'
 import { type ConfigurationFile, checkApiVersion, configError, type Given, placeOf } from './config-given.ts'
 import {
   CONFIG_OPTIONS,
@@ -77,6 +77,9 @@ export interface Configuration {
   readonly healthzBindAddress: SocketAddress | undefined
   /** Empty: nowhere. */
   readonly admin: readonly AdminAddress[]
+  readonly adminAccess: AdminAccess
+  /** Undefined: the usual place. */
+  readonly stateDir: string | undefined
   readonly shutdownDelayMs: number
   readonly drainTimeoutMs: number
   /** The three of Services that do not say. */
@@ -155,6 +158,14 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     metricsBindAddress: read('metricsBindAddress').at(-1),
     healthzBindAddress: read('healthzBindAddress').at(-1),
     admin: read('admin'),
+    adminAccess: {
+      tlsCert: read('adminTlsCert').at(-1),
+      tlsKey: read('adminTlsKey').at(-1),
+      tokenFile: read('adminTokenFile').at(-1),
+      clientCa: read('adminClientCa').at(-1),
+      readOnly: required('adminReadOnly'),
+    },
+    stateDir: read('stateDir').at(-1),
     shutdownDelayMs: required('shutdownDelay'),
     drainTimeoutMs: required('drainTimeout'),
     idleTimeoutMs: required('idleTimeout'),

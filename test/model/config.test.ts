@@ -69,6 +69,8 @@ describe('configuration', () => {
         metricsBindAddress: { ip: '127.0.0.1', port: 10249 },
         healthzBindAddress: { ip: '0.0.0.0', port: 10256 },
         admin: [{ kind: 'unix', path: '' }],
+        adminAccess: { tlsCert: undefined, tlsKey: undefined, tokenFile: undefined, clientCa: undefined, readOnly: false },
+        stateDir: undefined,
         shutdownDelayMs: 0,
         drainTimeoutMs: 30_000,
         idleTimeoutMs: 3_600_000,
