@@ -26,6 +26,7 @@ const DOORS: Readonly<Record<string, readonly string[] | 'all'>> = {
   'lib/libc': 'all',
   'balancer/schedulers': ['registry.ts'],
   'source/cluster': ['cluster-source.ts'],
+  'admin/kube': ['kube-routes.ts'],
   'admin/front': ['front.ts', 'application.ts', 'registrar.ts', 'status.ts'],
   'listener/node': ['engine.ts'],
   'listener/native': ['engine.ts', 'loop.ts'],
