@@ -7,12 +7,12 @@ import type { Problem } from '../model/problem.ts'
 import { createLogger, type Logger } from '../observe/logger.ts'
 import { prepareEngine } from '../runtime/choose-engine.ts'
 import { readNodeContext } from '../runtime/node-context.ts'
-import { createStoreSource } from '../runtime/store-source.ts'
 import { type ForwardSourceOptions, openForwardSource } from '../source/forward-source.ts'
 import { NO_JOURNAL } from '../store/journal.ts'
 import { JournaledStore } from '../store/object-store.ts'
 import { type CommandContext, refuseUsage } from './command-context.ts'
 import { type ForwardArguments, parseForward } from './forward-arguments.ts'
+import { ownObjects } from './own-objects.ts'
 import { readConfiguration } from './read-configuration.ts'
 import { serve } from './serve.ts'
 
@@ -29,7 +29,7 @@ export async function forward(
   const config = { ...given, files: [], allowLoopbackEndpoints: true }
   const prepared = prepareEngine(config, systemClock)
   await using store = new JournaledStore({ journal: NO_JOURNAL, firstVersion: systemClock.wall() })
-  const sources = [openForwardSource(plan, sourceOptions(logger)), createStoreSource(store, systemClock)]
+  const sources = [openForwardSource(plan, sourceOptions(logger)), ownObjects(store)]
   return await serve({ config, prepared, sources, store, logger, warnings: problems })
 }
 

@@ -9,7 +9,6 @@ import type { Problem } from '../model/problem.ts'
 import type { Logger } from '../observe/logger.ts'
 import { prepareEngine } from '../runtime/choose-engine.ts'
 import { nodeNameOf } from '../runtime/node-context.ts'
-import { createStoreSource } from '../runtime/store-source.ts'
 import type { ClusterAccess } from '../source/cluster/cluster-source.ts'
 import { openFileSource } from '../source/file-source.ts'
 import { openFileParser } from '../source/parser.ts'
@@ -18,6 +17,7 @@ import { NO_JOURNAL } from '../store/journal.ts'
 import { JournaledStore } from '../store/object-store.ts'
 import { type OpenedStore, openObjectStore } from '../store/open-store.ts'
 import { type CommandContext, refuseUsage, usageProblem } from './command-context.ts'
+import { ownObjects } from './own-objects.ts'
 import { thisProcess } from './owner.ts'
 import { readConfiguration } from './read-configuration.ts'
 
@@ -53,7 +53,7 @@ export async function run(given: RunArguments, context: CommandContext, kernel: 
   await using store = opened.store
   const logger = createLogger({ level: config.logLevel })
   sayDamage(opened, logger)
-  const sources = [...files, ...cluster, createStoreSource(store, systemClock)]
+  const sources = [...files, ...cluster, ownObjects(store)]
   const serving = { config, sources, store, prepared, logger, warnings: problems }
   if (!config.onlyWithoutIpvs) return await serve(serving)
   const { onlyWithoutIpvs } = await import('./only-without-ipvs.ts')

@@ -4,12 +4,16 @@ import { createStoreSource } from '../../src/runtime/store-source.ts'
 import type { SourceState } from '../../src/source/source.ts'
 import { NO_JOURNAL } from '../../src/store/journal.ts'
 import { JournaledStore } from '../../src/store/object-store.ts'
+import type { Write } from '../../src/store/store.ts'
 import { put, remove, service } from '../store/store.cases.ts'
 
 async function next(states: AsyncIterator<SourceState>): Promise<SourceState> {
   const { value } = await states.next()
   return value as SourceState
 }
+
+const open = (store: JournaledStore) =>
+  createStoreSource({ name: 'api', store, isOwn: ({ aside }) => aside === undefined, clock: manualClock() })
 
 const places = ({ objects }: SourceState) => objects.map(({ origin }) => origin.place)
 
@@ -21,7 +25,7 @@ describe('source of the store', () => {
       put({ kind: 'Node', namespace: '', name: 'n1' }),
       put({ kind: 'Namespace', namespace: '', name: 'x' }),
     ])
-    await using source = createStoreSource(store, manualClock())
+    await using source = open(store)
     const states = source.watch(new AbortController().signal)[Symbol.asyncIterator]()
     const first = await next(states)
     expect([first.synced, places(first), first.objects[0]?.value]).toEqual([
@@ -34,7 +38,7 @@ describe('source of the store', () => {
   it('follows changes and keeps what did not change as it is', async () => {
     const store = new JournaledStore({ journal: NO_JOURNAL })
     await store.commit(() => [put(service('a')), put(service('b'))])
-    await using source = createStoreSource(store, manualClock())
+    await using source = open(store)
     const states = source.watch(new AbortController().signal)[Symbol.asyncIterator]()
     const first = await next(states)
     await store.commit(() => [put(service('b'), { spec: 2 }), put(service('c'))])
@@ -46,9 +50,19 @@ describe('source of the store', () => {
     expect(places(await next(states))).toEqual(['api:Service default/b', 'api:Service default/c'])
   })
 
+  it('leaves out what belongs to somebody else, from the moment it does', async () => {
+    const store = new JournaledStore({ journal: NO_JOURNAL })
+    await store.commit(() => [put(service('a')), { ...put(service('b')), aside: { owner: 'x' } } as Write])
+    await using source = open(store)
+    const states = source.watch(new AbortController().signal)[Symbol.asyncIterator]()
+    expect(places(await next(states))).toEqual(['api:Service default/a'])
+    await store.commit(() => [{ ...put(service('a')), aside: { owner: 'x' } } as Write, put(service('b'))])
+    expect(places(await next(states))).toEqual(['api:Service default/b'])
+  })
+
   it('says nothing new for what is not its concern', async () => {
     const store = new JournaledStore({ journal: NO_JOURNAL })
-    await using source = createStoreSource(store, manualClock())
+    await using source = open(store)
     const ended = new AbortController()
     const states = source.watch(ended.signal)[Symbol.asyncIterator]()
     await next(states)
