@@ -1,7 +1,9 @@
+import { PrefixMask } from '../affinity/client-prefix.ts'
 import type { Picker, PickerState } from '../balancer/picker.ts'
 import { createPicker } from '../balancer/tiers.ts'
 import type { PublishedRoute, RouteEndpoint } from '../model/delta.ts'
 import { familyOf, type Ip } from '../model/keys.ts'
+import type { ClientAddress } from '../model/session.ts'
 import type { Decision } from './listener.ts'
 import { SourcePool } from './source-pool.ts'
 
@@ -9,8 +11,13 @@ import { SourcePool } from './source-pool.ts'
 export class Choices {
   readonly endpoints: readonly RouteEndpoint[]
   readonly picker: Picker
+  /** The Service slot that affinity remembers clients by. */
+  readonly affinitySlot: number
+  readonly #mask: PrefixMask | undefined
   /** Position by slot. */
   readonly #positions: ReadonlyMap<number, number>
+  /** Position by what affinity remembers; of endpoints with the same address, the first. */
+  readonly #remembered: ReadonlyMap<number, number>
   /** `decisions[position][attempt]`. */
   readonly #decisions: readonly (readonly Decision[])[]
 
@@ -19,6 +26,10 @@ export class Choices {
     this.endpoints = endpoints
     this.picker = picker
     this.#positions = new Map(endpoints.map((endpoint, position) => [endpoint.slot, position]))
+    this.affinitySlot = route.affinitySlot
+    this.#mask = route.affinityPrefix && new PrefixMask(route.affinityPrefix)
+    const byHost = endpoints.some(({ hostSlot }) => hostSlot !== undefined)
+    this.#remembered = byHost ? firstPositions(endpoints) : this.#positions
     const pools = { 4: poolOf(route.sourceAddresses, 4), 6: poolOf(route.sourceAddresses, 6) }
     this.#decisions = endpoints.map((endpoint) => {
       const sources = pools[familyOf(endpoint.address.ip)]
@@ -31,6 +42,22 @@ export class Choices {
     return this.#positions.get(slot) ?? -1
   }
 
+  /** Who affinity takes a client for; good until the next call. */
+  rememberedAs(client: ClientAddress): ClientAddress {
+    return this.#mask === undefined ? client : this.#mask.apply(client)
+  }
+
+  /** What affinity remembers of an endpoint. */
+  affinityOf(position: number): number {
+    const { hostSlot, slot } = this.endpoints[position] as RouteEndpoint
+    return hostSlot ?? slot
+  }
+
+  /** The endpoint that affinity means; -1: it has left. */
+  positionRemembered(remembered: number): number {
+    return this.#remembered.get(remembered) ?? -1
+  }
+
   slotAt(position: number): number {
     return (this.endpoints[position] as RouteEndpoint).slot
   }
@@ -38,6 +65,14 @@ export class Choices {
   forward(position: number, attempt: number): Decision {
     return (this.#decisions[position] as readonly Decision[])[attempt] as Decision
   }
+}
+
+function firstPositions(endpoints: readonly RouteEndpoint[]): ReadonlyMap<number, number> {
+  const positions = new Map<number, number>()
+  endpoints.forEach(({ hostSlot, slot }, position) => {
+    if (!positions.has(hostSlot ?? slot)) positions.set(hostSlot ?? slot, position)
+  })
+  return positions
 }
 
 function poolOf(addresses: readonly Ip[], family: 4 | 6): SourcePool | undefined {

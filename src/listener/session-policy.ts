@@ -145,7 +145,11 @@ export class RouteSessionPolicy implements SessionPolicy {
     const serviceSlot = this.#serviceSlots[listener]
     if (serviceSlot === undefined) return
     add(services, serviceBase(serviceSlot) + ATTEMPT_FAILURES, 1)
-    this.#affinity.forget(serviceSlot, client, tried.lease)
+    const choices = this.#routes.get(listener)?.choicesFor(client)
+    const position = choices?.positionOf(tried.lease) ?? -1
+    if (choices && position >= 0) {
+      this.#affinity.forget(choices.affinitySlot, choices.rememberedAs(client), choices.affinityOf(position))
+    }
   }
 
   ended(session: SessionFacts): void {
@@ -244,11 +248,14 @@ export class RouteSessionPolicy implements SessionPolicy {
 
   #remembered(route: PublishedRoute, choices: Choices, client: ClientAddress, tried: readonly Tried[]): number {
     const { serviceSlot, affinityTimeoutMs } = route
-    const slot = this.#affinity.find(serviceSlot, client, this.#clock.now(), affinityTimeoutMs as number)
-    const out = slot === NO_ENDPOINT || wasTried(tried, slot) || this.#isInMaintenance(slot)
-    const position = out ? -1 : choices.positionOf(slot)
+    const { affinitySlot } = choices
+    const who = choices.rememberedAs(client)
+    const remembered = this.#affinity.find(affinitySlot, who, this.#clock.now(), affinityTimeoutMs as number)
+    const known = remembered === NO_ENDPOINT ? -1 : choices.positionRemembered(remembered)
+    const out = known < 0 || wasTried(tried, choices.slotAt(known)) || this.#isInMaintenance(choices.slotAt(known))
+    const position = out ? -1 : known
     if (tried.length > 0) return position
-    if (slot !== NO_ENDPOINT && position < 0) this.#affinity.forget(serviceSlot, client, slot)
+    if (remembered !== NO_ENDPOINT && position < 0) this.#affinity.forget(affinitySlot, who, remembered)
     add(this.#row.services, serviceBase(serviceSlot) + (position < 0 ? AFFINITY_MISSES : AFFINITY_HITS), 1)
     return position
   }
@@ -259,15 +266,17 @@ export class RouteSessionPolicy implements SessionPolicy {
 
   /** Remembers the choice; another thread may have made one a moment earlier, which then stands. */
   #remember(route: PublishedRoute, choices: Choices, client: ClientAddress, position: number, tried: readonly Tried[]): number {
-    const { serviceSlot, affinityTimeoutMs } = route
-    const slot = choices.slotAt(position)
+    const { affinitySlot } = choices
+    const affinityTimeoutMs = route.affinityTimeoutMs as number
+    const who = choices.rememberedAs(client)
+    const chosen = choices.affinityOf(position)
     const nowMs = this.#clock.now()
-    const stands = this.#affinity.remember(serviceSlot, client, slot, nowMs, affinityTimeoutMs as number)
-    if (stands === slot) return position
-    const other = choices.positionOf(stands)
-    if (other >= 0 && !wasTried(tried, stands)) return other
+    const stands = this.#affinity.remember(affinitySlot, who, chosen, nowMs, affinityTimeoutMs)
+    if (stands === chosen) return position
+    const other = choices.positionRemembered(stands)
+    if (other >= 0 && !wasTried(tried, choices.slotAt(other))) return other
     // What stands did not take this session: the client moves on.
-    if (tried.length > 0) this.#affinity.move(serviceSlot, client, slot, nowMs, affinityTimeoutMs as number)
+    if (tried.length > 0) this.#affinity.move(affinitySlot, who, chosen, nowMs, affinityTimeoutMs)
     return position
   }
 

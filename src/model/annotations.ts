@@ -77,6 +77,18 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     },
   },
   {
+    name: 'portald.io/affinity-scope',
+    sets: 'affinityScope',
+    fallback: 'port',
+    right: 'must be port or service',
+    about:
+      'whether ClientIP affinity holds for each port by itself, or takes a client to the same address on all ports of the Service',
+    parse: (text) => {
+      if (text === 'port') return { affinityScope: undefined }
+      return text === 'service' ? { affinityScope: text } : undefined
+    },
+  },
+  {
     name: 'portald.io/source-address',
     sets: 'sourceAddress',
     fallback: 'proxy',

@@ -74,7 +74,8 @@ export const LIMIT_ANNOTATIONS: readonly AnnotationRule[] = [
     sets: 'clientPrefix',
     fallback: '',
     right: 'must be two numbers of bits, for IPv4 from 8 to 32 and for IPv6 from 16 to 128, such as 24,56',
-    about: 'takes clients whose addresses begin with the same bits for one client; without it limits go by 32,64',
+    about:
+      'takes clients whose addresses begin with the same bits for one, also for ClientIP affinity; without it limits go by 32,64',
     parse: (text) => {
       const clientPrefix = parsePrefix(text)
       return clientPrefix && { clientPrefix }

@@ -1,4 +1,4 @@
-import type { ClientRules } from './client-limits.ts'
+import type { ClientPrefix, ClientRules } from './client-limits.ts'
 import type { Cidr, EndpointKey, Ip, Protocol, ServicePortKey, SocketAddress } from './keys.ts'
 import type { AcceptProxy, Prelude } from './proxy-header.ts'
 import type { SchedulerName } from './service.ts'
@@ -13,6 +13,8 @@ export interface RouteEndpoint {
   readonly weight: number
   /** Whether it serves only where no other endpoint can. */
   readonly backup: boolean
+  /** The slot of its address, where affinity remembers that; undefined: it remembers the endpoint. */
+  readonly hostSlot?: number | undefined
 }
 
 /** Clients on this node, where they are served otherwise than others. */
@@ -41,6 +43,10 @@ export interface PublishedRoute {
   /** What clients on this node use instead; undefined: the same as everybody. */
   readonly forLocalClients: LocalClients | undefined
   readonly affinityTimeoutMs: number | undefined
+  /** The Service slot that affinity remembers clients by. */
+  readonly affinitySlot: number
+  /** What affinity takes for one client; undefined: one address. */
+  readonly affinityPrefix: ClientPrefix | undefined
   /** Only clients inside one of these are served; empty: everyone. */
   readonly sourceRanges: readonly Cidr[]
   readonly connectMs: readonly number[]

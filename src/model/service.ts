@@ -48,6 +48,8 @@ export interface ServiceOptions {
   readonly sourceAddress: 'proxy' | 'transparent'
   /** Addresses of this machine that endpoints are connected from; undefined: the system chooses. */
   readonly sourceAddresses: readonly Ip[] | undefined
+  /** Affinity holds for all ports of the Service together; undefined: for each port by itself. */
+  readonly affinityScope: 'service' | undefined
   /** What counts as one client; undefined: what is usual for the purpose. */
   readonly clientPrefix: ClientPrefix | undefined
   /** Undefined: clients are held to nothing. */

@@ -15,6 +15,7 @@ import type { SharedState } from '../model/shared-layout.ts'
 import type { CompiledService, Route, Snapshot, SnapshotDiff } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import { diff } from '../snapshot/diff.ts'
+import { hostsKeyOf, isHostsKey } from './affinity-hosts.ts'
 import { Publisher } from './publish.ts'
 import { Removals } from './removals.ts'
 import { SessionLog } from './session-log.ts'
@@ -146,8 +147,8 @@ export class DataPlane implements AsyncDisposable {
   }
 
   /** Service ports that have counters. */
-  servicePorts(): Iterable<{ readonly slot: number; readonly key: ServicePortKey }> {
-    return this.ledger.servicePorts()
+  *servicePorts(): Iterable<{ readonly slot: number; readonly key: ServicePortKey }> {
+    for (const port of this.ledger.servicePorts()) if (!isHostsKey(port.key)) yield port
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -205,6 +206,9 @@ export class DataPlane implements AsyncDisposable {
         const slot = this.ledger.knownServiceSlot(key)
         if (slot !== undefined) timeouts.set(slot, input.value.affinityTimeoutMs ?? 0)
       }
+      const hosts = hostsKeyOf(input.value)
+      const slot = hosts && this.ledger.knownServiceSlot(hosts)
+      if (slot !== undefined) timeouts.set(slot, input.value.affinityTimeoutMs ?? 0)
     }
     this.#affinityEntries = this.#affinity.sweep(nowMs, {
       timeoutOf: (service) => timeouts.get(service) ?? 0,

@@ -7,6 +7,7 @@ import { type EndpointKey, familyOf, type ServicePortKey } from '../model/keys.t
 import type { SchedulerName, TrafficPolicy } from '../model/service.ts'
 import { BACKUP_ROTATION, ROTATIONS } from '../model/shared-layout.ts'
 import type { CompiledService, Route } from '../model/snapshot.ts'
+import { hostKeyOf, hostKeysOf, hostsKeyOf } from './affinity-hosts.ts'
 import { clientRulesOf } from './client-rules.ts'
 import { preludeOf } from './prelude.ts'
 
@@ -17,6 +18,22 @@ function rotationOf(serviceSlot: number, family: 4 | 6, policy: TrafficPolicy): 
   return serviceSlot * ROTATIONS + (policy === 'Local' ? 2 : 0) + (family === 6 ? 1 : 0)
 }
 
+/** A list of endpoints as compiled, and as published. */
+interface PublishedList {
+  readonly compiled: readonly Endpoint[]
+  readonly hosts: ServicePortKey | undefined
+  readonly published: readonly RouteEndpoint[]
+}
+
+/** Whose list it is. */
+interface ListOwner {
+  readonly service: ServicePortKey
+  /** What the addresses of its endpoints are listed by; undefined: nobody needs them. */
+  readonly hosts: ServicePortKey | undefined
+  readonly scheduler: SchedulerName
+  readonly rotation: number
+}
+
 /** Turns routes into what engines are given: endpoints become slots of the ledger. Keeps what was published last, so
  *  that a rotation goes on where it stood when its endpoints change. */
 export class Publisher {
@@ -24,7 +41,7 @@ export class Publisher {
   readonly #transparentSource: boolean
   readonly #instance: string
   /** By rotation word: the list as compiled, and as published. */
-  readonly #lists = new Map<number, { readonly compiled: readonly Endpoint[]; readonly published: readonly RouteEndpoint[] }>()
+  readonly #lists = new Map<number, PublishedList>()
 
   /** `transparentSource`: whether the engine can. `instance` tells the sessions of this process from those of others. */
   constructor(ledger: Ledger, transparentSource: boolean, instance: string) {
@@ -44,7 +61,7 @@ export class Publisher {
       }
       for (const endpoint of all) if (this.#ledger.endpointSlot(port.key, endpoint.key) === undefined) room = false
     }
-    return room
+    return this.#reserveHosts(compiled) && room
   }
 
   /** Gives up the slots of what left between two versions of a Service; returns the slots of endpoints that left. */
@@ -56,6 +73,10 @@ export class Publisher {
       if (!staying) this.#forget(key)
       left.push(...this.#ledger.retain(key, staying, revision))
     }
+    const hosts = hostsKeyOf(before.input.value)
+    const stay = after && hostsKeyOf(after.input.value) !== undefined ? hostKeysOf(after) : undefined
+    // No session runs on them: nobody need hear that they left.
+    if (hosts !== undefined) this.#ledger.retain(hosts, stay, revision)
     return left
   }
 
@@ -66,10 +87,11 @@ export class Publisher {
     const { sendProxy, acceptProxy } = port.protocol === 'TCP' ? service.options : NO_HEADERS
     const serviceSlot = this.#ledger.serviceSlot(port.key)
     if (serviceSlot === undefined) return undefined
-    const { scheduler } = service.options
+    const { scheduler, clientPrefix: affinityPrefix } = service.options
+    const hosts = hostsKeyOf(service)
     const list = (policy: TrafficPolicy, compiled: readonly Endpoint[]) => {
       const rotation = rotationOf(serviceSlot, family, policy)
-      return { rotation, endpoints: this.#endpoints(port.key, scheduler, rotation, compiled) }
+      return { rotation, endpoints: this.#endpoints({ service: port.key, hosts, scheduler, rotation }, compiled) }
     }
     return {
       listener,
@@ -81,6 +103,8 @@ export class Publisher {
       ip: route.address.ip,
       scheduler,
       affinityTimeoutMs: service.affinityTimeoutMs,
+      affinitySlot: (hosts && this.#ledger.serviceSlot(hosts)) ?? serviceSlot,
+      affinityPrefix,
       sourceRanges: route.sourceRanges,
       connectMs: service.options.connectMs,
       transparent: this.#transparentSource && service.options.sourceAddress === 'transparent',
@@ -102,24 +126,30 @@ export class Publisher {
     for (let n = 0; n < ROTATIONS; n++) this.#lists.delete(slot * ROTATIONS + n)
   }
 
-  #endpoints(
-    service: ServicePortKey,
-    scheduler: SchedulerName,
-    rotation: number,
-    compiled: readonly Endpoint[],
-  ): readonly RouteEndpoint[] {
+  /** False: the ledger is full; affinity is then each port's own as far as that. */
+  #reserveHosts(compiled: CompiledService): boolean {
+    const hosts = hostsKeyOf(compiled.input.value)
+    if (hosts === undefined) return true
+    if (this.#ledger.serviceSlot(hosts) === undefined) return false
+    let room = true
+    for (const host of hostKeysOf(compiled)) if (this.#ledger.endpointSlot(hosts, host) === undefined) room = false
+    return room
+  }
+
+  #endpoints({ service, hosts, scheduler, rotation }: ListOwner, compiled: readonly Endpoint[]): readonly RouteEndpoint[] {
     const last = this.#lists.get(rotation)
-    if (last?.compiled === compiled) return last.published
+    if (last?.compiled === compiled && last.hosts === hosts) return last.published
     const published: RouteEndpoint[] = []
     for (const { key, address, weight, backup } of compiled) {
       const slot = this.#ledger.endpointSlot(service, key)
-      if (slot !== undefined) published.push({ slot, key, address, weight, backup })
+      const hostSlot = hosts && this.#ledger.endpointSlot(hosts, hostKeyOf(address.ip))
+      if (slot !== undefined) published.push({ slot, key, address, weight, backup, ...(hosts && { hostSlot }) })
     }
     if (last) {
       this.#move(scheduler, rotation, tier(last.published, false), tier(published, false))
       this.#move(scheduler, rotation + BACKUP_ROTATION, tier(last.published, true), tier(published, true))
     }
-    this.#lists.set(rotation, { compiled, published })
+    this.#lists.set(rotation, { compiled, hosts, published })
     return published
   }
 

@@ -42,6 +42,7 @@ describe('a Service', () => {
         onEndpointRemoved: { do: 'keep' },
         sourceAddress: 'proxy',
         clientPrefix: undefined,
+        affinityScope: undefined,
         clientLimits: undefined,
         sourceAddresses: undefined,
       },

@@ -56,6 +56,8 @@ function routeWith(route: Partial<PublishedRoute> = {}): PublishedRoute {
     endpoints: endpoints(1, 2, 3),
     forLocalClients: undefined,
     affinityTimeoutMs: undefined,
+    affinityPrefix: undefined,
+    affinitySlot: serviceSlot,
     sourceRanges: [],
     clientRules: undefined,
     sourceAddresses: [],

@@ -98,6 +98,8 @@ describe('publishing routes', () => {
         { slot: 1, key: '10.1.0.2:8080/TCP', address: { ip: '10.1.0.2', port: 8080 }, weight: 1, backup: false },
       ],
       affinityTimeoutMs: 60_000,
+      affinitySlot: 0,
+      affinityPrefix: undefined,
       sourceRanges: [],
       connectMs: [1_000, 2_000],
       transparent: true,

@@ -101,6 +101,7 @@ const DEFAULTS = {
   protocol: 'TCP',
   forLocalClients: undefined,
   affinityTimeoutMs: undefined,
+  affinityPrefix: undefined,
   sourceRanges: [],
   connectMs: [5_000, 5_000, 5_000, 5_000],
   transparent: false,
@@ -308,6 +309,7 @@ export class EngineWorld implements AsyncDisposable {
       listener: spec.id,
       service,
       serviceSlot,
+      affinitySlot: serviceSlot,
       rotation: serviceSlot * ROTATIONS + (familyOf(spec.address.ip) === 6 ? 1 : 0),
       scheduler: 'rr',
       endpoints: endpoints.map((endpoint) => ({

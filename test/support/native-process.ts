@@ -36,6 +36,8 @@ const route = {
   endpoints: [{ slot: 0, key: endpointKey(address, 'TCP'), address, weight: 1, backup: false }],
   forLocalClients: undefined,
   affinityTimeoutMs: undefined,
+  affinityPrefix: undefined,
+  affinitySlot: 0,
   sourceRanges: [],
   connectMs: [longMs],
   transparent: false,
