@@ -166,11 +166,7 @@ export class TcpSessions implements SessionOwner, Disposable {
   #look(session: number, now: number): void {
     const { table } = this
     // They may have become shorter: that is why it is looked at, maybe.
-    const timeouts = this.#context.policy.timeouts(table.listeners[session] as number)
-    if (timeouts) {
-      table.idleMs[session] = timeouts.idleMs
-      table.halfCloseMs[session] = timeouts.halfCloseMs
-    }
+    this.#readTimeouts(session)
     const held = (table.flags[2 * session] as number) & (HEARING | DELAYED)
     if (held || (table.flags[2 * session + 1] as number) & CONNECTING) {
       const deadline = (table.askedMs[session] as number) + (table.attemptMs[session] as number)
@@ -197,8 +193,18 @@ export class TcpSessions implements SessionOwner, Disposable {
   /** Looks at a session again no later than its half-close deadline. */
   hasten(session: number): void {
     const now = this.#context.clock.now()
+    // They may have become shorter in this very turn; this takes the place of the look that is due for that.
+    this.#readTimeouts(session)
     const waitMs = this.#resetting(session) >= 0 ? SOONEST_RESET_LOOK_MS : (this.table.halfCloseMs[session] as number)
     this.#wheel.set(session, now + waitMs)
+  }
+
+  #readTimeouts(session: number): void {
+    const { table } = this
+    const timeouts = this.#context.policy.timeouts(table.listeners[session] as number)
+    if (!timeouts) return
+    table.idleMs[session] = timeouts.idleMs
+    table.halfCloseMs[session] = timeouts.halfCloseMs
   }
 
   /** Ends sessions by listener or lease; returns how many. Their clients see a reset. */
