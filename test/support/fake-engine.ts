@@ -1,4 +1,13 @@
-import type { Engine, ListenerSpec, ListenerStatus, SessionFilter } from '../../src/listener/listener.ts'
+import type {
+  Engine,
+  ListenerSpec,
+  ListenerStatus,
+  RunningSession,
+  SessionFilter,
+  SessionListing,
+  SessionQuery,
+} from '../../src/listener/listener.ts'
+import { SessionMatcher } from '../../src/listener/session-matcher.ts'
 import type { RouteDelta } from '../../src/model/delta.ts'
 import type { SessionEnd } from '../../src/model/session.ts'
 
@@ -83,6 +92,15 @@ export class FakeEngine implements Engine {
   async cut(filter: SessionFilter, end: SessionEnd): Promise<number> {
     this.cuts.push({ filter, end })
     return this.cutting
+  }
+
+  /** Sessions that it says are running. */
+  running: readonly RunningSession[] = []
+
+  async list(query: SessionQuery, most: number): Promise<SessionListing> {
+    const matcher = new SessionMatcher(query)
+    const matching = this.running.filter((session) => matcher.wants(session.protocol) && matcher.takes(session))
+    return { sessions: matching.slice(0, most), matched: matching.length }
   }
 
   sessions(): number {

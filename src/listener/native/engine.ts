@@ -10,7 +10,18 @@ import type { PublishedRoute, RouteDelta } from '../../model/delta.ts'
 import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import { bindFailure } from '../bind-failure.ts'
-import type { Capability, Engine, ListenerSpec, ListenerStatus, SessionFilter, SessionPolicy } from '../listener.ts'
+import type {
+  Capability,
+  Engine,
+  ListenerSpec,
+  ListenerStatus,
+  SessionFilter,
+  SessionListing,
+  SessionPolicy,
+  SessionQuery,
+} from '../listener.ts'
+import { SessionMatcher } from '../session-matcher.ts'
+import { listSessions } from './session-list.ts'
 import { SessionMover } from './session-mover.ts'
 import { WorkerCrew } from './worker-crew.ts'
 import type { WorkerHandle } from './worker-handle.ts'
@@ -161,6 +172,10 @@ class NativeEngine implements Engine {
   async cut(filter: SessionFilter, end: SessionEnd): Promise<number> {
     const answers = await this.#mover.exclusively(() => this.#crew.ask({ do: 'cut', filter, end }))
     return answers.reduce((sum, { count }) => sum + count, 0)
+  }
+
+  list(query: SessionQuery, most: number): Promise<SessionListing> {
+    return listSessions(this.#crew.workers, new SessionMatcher(query), most)
   }
 
   /** Moves connected TCP sessions to another worker, as far as there is room for them; neither side notices. `worker` counts

@@ -1,0 +1,34 @@
+import { ClientRanges } from './admission.ts'
+import type { RunningSession, SessionQuery } from './listener.ts'
+
+/** A query, ready to be asked of many sessions. */
+export class SessionMatcher {
+  readonly #query: SessionQuery
+  readonly #listeners: ReadonlySet<number> | undefined
+  readonly #leases: ReadonlySet<number> | undefined
+  readonly #clients: ClientRanges | undefined
+
+  constructor(query: SessionQuery) {
+    this.#query = query
+    this.#listeners = query.listeners && new Set(query.listeners)
+    this.#leases = query.leases && new Set(query.leases)
+    this.#clients = query.clients && new ClientRanges(query.clients)
+  }
+
+  /** Whether it may match sessions of this protocol at all. */
+  wants(protocol: RunningSession['protocol']): boolean {
+    return this.#query.protocol === undefined || this.#query.protocol === protocol
+  }
+
+  /** Whether a session matches; its protocol is not looked at. */
+  takes(session: Omit<RunningSession, 'protocol' | 'worker' | 'state'>): boolean {
+    const { ids, startedBeforeMs, quietSinceMs, leastBytes } = this.#query
+    if (ids && !ids.has(session.id)) return false
+    if (this.#listeners && !this.#listeners.has(session.listener)) return false
+    if (this.#leases && !this.#leases.has(session.lease)) return false
+    if (startedBeforeMs !== undefined && session.startedMs >= startedBeforeMs) return false
+    if (quietSinceMs !== undefined && session.lastMs >= quietSinceMs) return false
+    if (leastBytes !== undefined && session.bytesFromClient + session.bytesFromEndpoint < leastBytes) return false
+    return !this.#clients || this.#clients.contains(session.client)
+  }
+}
