@@ -20,14 +20,14 @@ export class SessionMatcher {
     return this.#query.protocol === undefined || this.#query.protocol === protocol
   }
 
-  /** Whether a session matches; its protocol is not looked at. */
-  takes(session: Omit<RunningSession, 'protocol' | 'worker' | 'state'>): boolean {
+  /** Whether a session that was last heard of at `lastMs` matches; its protocol is not looked at. */
+  takes(session: Omit<RunningSession, 'protocol' | 'worker' | 'state' | 'lastMs'>, lastMs: number): boolean {
     const { ids, startedBeforeMs, quietSinceMs, leastBytes } = this.#query
     if (ids && !ids.has(session.id)) return false
     if (this.#listeners && !this.#listeners.has(session.listener)) return false
     if (this.#leases && !this.#leases.has(session.lease)) return false
     if (startedBeforeMs !== undefined && session.startedMs >= startedBeforeMs) return false
-    if (quietSinceMs !== undefined && session.lastMs >= quietSinceMs) return false
+    if (quietSinceMs !== undefined && lastMs >= quietSinceMs) return false
     if (leastBytes !== undefined && session.bytesFromClient + session.bytesFromEndpoint < leastBytes) return false
     return !this.#clients || this.#clients.contains(session.client)
   }

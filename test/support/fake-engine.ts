@@ -99,7 +99,7 @@ export class FakeEngine implements Engine {
 
   async list(query: SessionQuery, most: number): Promise<SessionListing> {
     const matcher = new SessionMatcher(query)
-    const matching = this.running.filter((session) => matcher.wants(session.protocol) && matcher.takes(session))
+    const matching = this.running.filter((session) => matcher.wants(session.protocol) && matcher.takes(session, session.lastMs))
     return { sessions: matching.slice(0, most), matched: matching.length }
   }
 

@@ -8,11 +8,6 @@ import type { WorkerHandle } from './worker-handle.ts'
 /** Places looked at before main does something else: about a millisecond. */
 const PLACES_A_TURN = 16_384
 
-/** Facts of a session that runs; one object is filled again and again. */
-class RunningFacts extends MutableFacts {
-  lastMs = 0
-}
-
 /** Tells of running sessions as they stand in the memory that workers share with main: no worker is asked. A worker writes
  *  a session's number last when it begins and takes it away first when it ends, so a session that has the same number
  *  before and after it was read is one. */
@@ -43,7 +38,7 @@ class Collector implements SessionListing {
   matched = 0
   readonly #matcher: SessionMatcher
   readonly #most: number
-  readonly #facts = new RunningFacts()
+  readonly #facts = new MutableFacts()
 
   constructor(matcher: SessionMatcher, most: number) {
     this.#matcher = matcher
@@ -55,9 +50,9 @@ class Collector implements SessionListing {
     if (id === 0) return
     const facts = this.#facts
     readTcpFacts(columns, place, facts)
-    facts.lastMs = columns.lastMs[place] as number
+    const lastMs = columns.lastMs[place] as number
     const ending = columns.reasons[place] !== 0
-    if (columns.ids[place] === id) this.#take(worker, 'TCP', ending)
+    if (columns.ids[place] === id) this.#take(worker, 'TCP', lastMs, ending)
   }
 
   readUdp(worker: number, columns: UdpColumns, place: number): void {
@@ -65,13 +60,13 @@ class Collector implements SessionListing {
     if (id === 0) return
     const facts = this.#facts
     readUdpFacts(columns, place, facts)
-    facts.lastMs = columns.lastMs[place] as number
-    if (columns.ids[place] === id) this.#take(worker, 'UDP', false)
+    const lastMs = columns.lastMs[place] as number
+    if (columns.ids[place] === id) this.#take(worker, 'UDP', lastMs, false)
   }
 
-  #take(worker: number, protocol: 'TCP' | 'UDP', ending: boolean): void {
+  #take(worker: number, protocol: 'TCP' | 'UDP', lastMs: number, ending: boolean): void {
     const facts = this.#facts
-    if (!this.#matcher.takes(facts)) return
+    if (!this.#matcher.takes(facts, lastMs)) return
     this.matched++
     if (this.sessions.length >= this.#most) return
     const { word0, word1, word2, word3, port } = facts.client
@@ -85,7 +80,7 @@ class Collector implements SessionListing {
       lease: facts.lease,
       attempts: facts.attempts,
       startedMs: facts.startedMs,
-      lastMs: facts.lastMs,
+      lastMs,
       connectMs: facts.connectMs,
       bytesFromClient: facts.bytesFromClient,
       bytesFromEndpoint: facts.bytesFromEndpoint,

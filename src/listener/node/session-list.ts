@@ -22,7 +22,7 @@ export async function listSessions(
     // What begins and ends between two turns would change the list under our hands.
     for (const session of [...running]) {
       if (++looked % SESSIONS_A_TURN === 0) await new Promise<void>((resolve) => setImmediate(resolve))
-      if (hasEnded(session) || !matcher.takes(session)) continue
+      if (hasEnded(session) || !matcher.takes(session, session.lastMs)) continue
       matched++
       if (sessions.length < most) sessions.push(asRunning(session, spec.protocol))
     }
