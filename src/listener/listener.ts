@@ -109,6 +109,8 @@ export interface SessionQuery extends SessionFilter {
   readonly startedBeforeMs?: number
   /** Nothing has moved since. */
   readonly quietSinceMs?: number
+  /** Listeners whose sessions without an endpoint match `leases`, too. */
+  readonly waitingAt?: readonly number[]
   /** Both ways together. */
   readonly leastBytes?: number
 }
@@ -129,6 +131,13 @@ export interface SessionListing {
   readonly sessions: readonly RunningSession[]
   /** All that match, those that are not listed among them. */
   readonly matched: number
+}
+
+/** A thread that runs sessions. */
+export interface WorkerReading {
+  readonly sessions: number
+  /** False: it died, and another takes its place soon. */
+  readonly running: boolean
 }
 
 /** All I/O, no policy. Nothing given to an engine's listeners is a function. */
@@ -156,4 +165,6 @@ export interface Engine extends AsyncDisposable {
   list(query: SessionQuery, most: number): Promise<SessionListing>
   /** Sessions that run now. */
   sessions(): number
+  /** The threads that run them. */
+  workers(): readonly WorkerReading[]
 }

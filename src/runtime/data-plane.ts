@@ -7,12 +7,13 @@ import type { Random } from '../lib/random.ts'
 import type { Engine, ListenerStatus } from '../listener/listener.ts'
 import { ListenerPool } from '../listener/pool.ts'
 import type { PublishedRoute } from '../model/delta.ts'
-import type { Ip, ServicePortKey } from '../model/keys.ts'
+import type { Ip, ListenerKey, ServicePortKey } from '../model/keys.ts'
 import type { SessionRecord } from '../model/session.ts'
 import type { SharedState } from '../model/shared-layout.ts'
 import type { CompiledService, Route, Snapshot, SnapshotDiff } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import { diff } from '../snapshot/diff.ts'
+import { EndpointHistory } from './endpoint-history.ts'
 import { Publisher } from './publish.ts'
 import { Removals } from './removals.ts'
 import { SessionLog } from './session-log.ts'
@@ -41,10 +42,13 @@ export class DataPlane implements AsyncDisposable {
   readonly pool: ListenerPool
   readonly sessionLog: SessionLog
   readonly overlay: Overlay
+  readonly history = new EndpointHistory()
   readonly #options: DataPlaneOptions
   readonly #publisher: Publisher
   readonly #affinity: AffinityTable
   #affinityEntries = 0
+  /** Routes as the engine has them. */
+  readonly #published = new Map<ListenerKey, PublishedRoute>()
   readonly #removals: Removals
   #snapshot: Snapshot | undefined
   /** Snapshots since the last one that was put in force whole. */
@@ -85,7 +89,7 @@ export class DataPlane implements AsyncDisposable {
   /** Puts a snapshot in force; resolves when every socket it needs was tried. One call at a time. Where it rejects, it may
    *  have been put in force in part; the next call puts everything right. */
   async apply(next: Snapshot): Promise<SnapshotDiff> {
-    const { engine, vips } = this.#options
+    const { engine, vips, clock } = this.#options
     const previous = this.#snapshot
     const change = this.#attempts.length === 0 ? diff(previous, next) : this.#everything(next)
     this.#attempts.push(next)
@@ -94,6 +98,7 @@ export class DataPlane implements AsyncDisposable {
       if (before === compiled) continue
       this.#reserve(compiled)
       this.overlay.update(compiled, before)
+      this.history.update(compiled, before, clock.wall())
     }
 
     const routes = [...change.open, ...change.swap]
@@ -104,7 +109,9 @@ export class DataPlane implements AsyncDisposable {
       if (!published) continue
       this.sessionLog.opened(listener, route)
       set.push(published)
+      this.#published.set(route.key, published)
     }
+    for (const key of change.close) this.#published.delete(key)
     await engine.publish({ revision: next.revision, set, remove: [] })
     this.#snapshot = next
     for (const before of [previous, ...this.#attempts]) this.#release(before, next)
@@ -117,6 +124,16 @@ export class DataPlane implements AsyncDisposable {
     this.#acknowledged = next.revision
     this.#attempts = []
     return change
+  }
+
+  /** The route of an address as the engine has it. */
+  published(listener: ListenerKey): PublishedRoute | undefined {
+    return this.#published.get(listener)
+  }
+
+  /** Where clients went last. */
+  get remembered(): Pick<AffinityTable, 'peek'> {
+    return this.#affinity
   }
 
   /** What the affinity table held when it was last swept, and what it gave up early since the start. */
@@ -153,7 +170,10 @@ export class DataPlane implements AsyncDisposable {
     for (const [key, before] of previous?.services ?? []) {
       const after = next.services.get(key)
       if (after === before) continue
-      if (!after) this.overlay.remove(before)
+      if (!after) {
+        this.overlay.remove(before)
+        this.history.remove(before)
+      }
       const left = this.#publisher.release(before, after, next.revision)
       this.#removals.left(left, next.revision, (after ?? before).input.value.options.onEndpointRemoved)
     }

@@ -6,6 +6,7 @@ import type {
   SessionFilter,
   SessionListing,
   SessionQuery,
+  WorkerReading,
 } from '../../src/listener/listener.ts'
 import { SessionMatcher } from '../../src/listener/session-matcher.ts'
 import type { RouteDelta } from '../../src/model/delta.ts'
@@ -105,6 +106,10 @@ export class FakeEngine implements Engine {
 
   sessions(): number {
     return 0
+  }
+
+  workers(): readonly WorkerReading[] {
+    return [{ sessions: 0, running: true }]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -19,6 +19,7 @@ import type {
   SessionListing,
   SessionPolicy,
   SessionQuery,
+  WorkerReading,
 } from '../listener.ts'
 import { SessionMatcher } from '../session-matcher.ts'
 import { listSessions } from './session-list.ts'
@@ -186,6 +187,10 @@ class NativeEngine implements Engine {
 
   sessions(): number {
     return this.#crew.workers.reduce((sum, worker) => sum + worker.sessions, 0)
+  }
+
+  workers(): readonly WorkerReading[] {
+    return this.#crew.workers.map(({ sessions, over }) => ({ sessions, running: !over }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -87,6 +87,7 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
     },
     list: (query, most) => listSessions([...listeners.values(), ...closed], new SessionMatcher(query), most),
     sessions: () => context.budget.sessions,
+    workers: () => [{ sessions: context.budget.sessions, running: true }],
     async [Symbol.asyncDispose]() {
       const all = [...listeners.values(), ...closed]
       listeners.clear()
