@@ -77,7 +77,7 @@ async function openUdpServer(ip) {
 function startPortald(file) {
   const bin = join(import.meta.dirname, '../../bin/portald.js')
   const flags = ['--file', file, '--allow-loopback-endpoints', '--metrics-bind-address', METRICS, '--drain-timeout', '1s']
-  const child = spawn(process.execPath, [bin, 'run', ...flags, '--healthz-bind-address', ''], {
+  const child = spawn(process.execPath, [bin, 'run', ...flags, '--healthz-bind-address', '', '--admin', ''], {
     stdio: ['ignore', 'inherit', 'pipe'],
     // A group of its own: Ctrl-C is for the demo, which then ends it in good order.
     detached: true,

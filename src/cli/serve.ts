@@ -1,4 +1,6 @@
+import { type AdminFront, openAdminFront } from '../admin/front/front.ts'
 import { openObserver } from '../admin/observer.ts'
+import { ADMIN_ROUTES } from '../admin/routes.ts'
 import { systemClock } from '../lib/clock.ts'
 import { showDuration } from '../lib/duration.ts'
 import { readPackageVersion } from '../lib/package-version.ts'
@@ -10,6 +12,9 @@ import type { PreparedEngine } from '../runtime/choose-engine.ts'
 import { nodeNameOf } from '../runtime/node-context.ts'
 import { openProxy, type Proxy as RunningProxy } from '../runtime/proxy.ts'
 import type { Source } from '../source/source.ts'
+import { NO_JOURNAL } from '../store/journal.ts'
+import { JournaledStore } from '../store/object-store.ts'
+import type { ObjectStore } from '../store/store.ts'
 import { EXIT } from './command-context.ts'
 import { openSignals } from './signals.ts'
 
@@ -58,11 +63,13 @@ export async function serve({ config, sources, prepared, logger, warnings, onRef
   for (const warning of warnings ?? []) {
     logger.warn('option.problem', showProblem(warning), { key: warning.field || warning.place, code: warning.code })
   }
-  const observing = openObserver({ config, version, clock: systemClock, random: systemRandom, logger })
-  await using observer = await observing.catch(async (error: unknown) => {
+  const endAll = async (error: unknown): Promise<never> => {
     await Promise.all([...sources, prepared].map((owned) => owned[Symbol.asyncDispose]()))
     throw error
-  })
+  }
+  await using store = new JournaledStore({ journal: NO_JOURNAL })
+  await using admin = await openAdmin(config, version, logger, store).catch(endAll)
+  await using observer = await openObserver({ config, version, clock: systemClock, random: systemRandom, logger }).catch(endAll)
   reopen = () => observer.reopen()
   await using opened = await openProxy({ config, sources, prepared, logger, nodeName, ...observer.hooks })
   proxy = opened
@@ -73,8 +80,22 @@ export async function serve({ config, sources, prepared, logger, warnings, onRef
   })
   // What answers probes takes a while to load, and that must not stand between the start and the first listener.
   await Promise.race([opened.ready, ended.promise, new Promise<void>((resolve) => systemClock.after(ATTACH_MS, resolve))])
-  await observer.attach(opened)
+  await Promise.all([observer.attach(opened), admin.attach(opened)])
   return await ended.promise
+}
+
+function openAdmin(config: Configuration, version: string, logger: Logger, store: ObjectStore): Promise<AdminFront> {
+  return openAdminFront({
+    config,
+    version,
+    store,
+    startedAtMs: Math.round(systemClock.wall() - process.uptime() * 1000),
+    registrars: ADMIN_ROUTES,
+    owner: { uid: process.getuid?.() ?? 0, variables: process.env },
+    clock: systemClock,
+    random: systemRandom,
+    logger: logger.child({ component: 'admin' }),
+  })
 }
 
 /** Lets sessions finish and says how that went, unless `hurry` has cut it short. */

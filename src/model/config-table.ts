@@ -15,6 +15,7 @@ export type OptionKind =
   | 'node-addresses'
   | 'labels'
   | 'port-range'
+  | 'admin-addresses'
 
 /** The commands that take options. */
 export type OptionCommand = 'run' | 'forward' | 'check' | 'doctor'
@@ -255,6 +256,14 @@ export const CONFIG_OPTIONS = {
     commands: SERVING,
     help: 'Address of /healthz, /livez and /readyz; empty switches it off',
   },
+  admin: {
+    kind: 'admin-addresses',
+    argument: 'ADDR',
+    default: 'unix:',
+    forwardDefault: '',
+    commands: SERVING,
+    help: 'Where the admin API is answered: IP:PORT, or unix:PATH; unix: alone is /run/portald.sock for root, else portald.sock in $XDG_RUNTIME_DIR; empty switches it off',
+  },
   shutdownDelay: {
     kind: 'duration',
     argument: 'DURATION',
@@ -324,5 +333,12 @@ export function variableOf(key: OptionKey): string {
 
 /** Whether an option takes several values: its flag repeats, and one value may hold several between commas. */
 export function isList(kind: OptionKind): boolean {
-  return kind === 'texts' || kind === 'ips' || kind === 'cidrs' || kind === 'node-addresses' || kind === 'labels'
+  return (
+    kind === 'texts' ||
+    kind === 'ips' ||
+    kind === 'cidrs' ||
+    kind === 'node-addresses' ||
+    kind === 'labels' ||
+    kind === 'admin-addresses'
+  )
 }

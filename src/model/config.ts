@@ -1,4 +1,5 @@
 import { nearest } from '../lib/nearest.ts'
+import type { AdminAddress } from './admin-address.ts'
 import { type ConfigurationFile, checkApiVersion, configError, type Given, placeOf } from './config-given.ts'
 import {
   CONFIG_OPTIONS,
@@ -74,6 +75,8 @@ export interface Configuration {
   readonly metricsBindAddress: SocketAddress | undefined
   /** Undefined: off. */
   readonly healthzBindAddress: SocketAddress | undefined
+  /** Empty: nowhere. */
+  readonly admin: readonly AdminAddress[]
   readonly shutdownDelayMs: number
   readonly drainTimeoutMs: number
   /** The three of Services that do not say. */
@@ -151,6 +154,7 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     accessLog: read('accessLog').at(-1),
     metricsBindAddress: read('metricsBindAddress').at(-1),
     healthzBindAddress: read('healthzBindAddress').at(-1),
+    admin: read('admin'),
     shutdownDelayMs: required('shutdownDelay'),
     drainTimeoutMs: required('drainTimeout'),
     idleTimeoutMs: required('idleTimeout'),
@@ -176,7 +180,7 @@ function variableOrNothing(inputs: ConfigurationInputs, key: OptionKey): Given |
 /** Whether an empty value says something: no address, no access log. Elsewhere an empty variable counts as not set, so that
  *  `PORTALD_WORKERS=${WORKERS}` does no harm. */
 function emptyMeansOff(key: OptionKey): boolean {
-  return CONFIG_OPTIONS[key].kind === 'address' || key === 'accessLog'
+  return CONFIG_OPTIONS[key].kind === 'address' || key === 'accessLog' || key === 'admin'
 }
 
 /** Splits, trims and parses; a value that is not one becomes a problem. Nothing at all is an empty list. */

@@ -36,6 +36,8 @@ export const LOG_EVENTS = {
   'access-log.opened': 'the access log is written to this destination',
   'access-log.failed': 'the access log cannot be written; lines are kept while they fit, then dropped',
   'access-log.recovered': 'the access log is written again, with how many lines were dropped',
+  'admin.opened': 'the admin API is answered on an address',
+  'admin.failed': 'an address for the admin API cannot be bound, or an answer could not be made',
   'probe.opened': 'health checks, or health checks and metrics, are answered on an address',
   'probe.failed': 'an address for health checks or metrics cannot be bound, or an answer could not be made',
 } as const
