@@ -7,7 +7,7 @@ import { readPackageVersion } from '../lib/package-version.ts'
 import { systemRandom } from '../lib/random.ts'
 import type { Configuration } from '../model/config.ts'
 import { type Problem, showProblem } from '../model/problem.ts'
-import type { Logger } from '../observe/logger.ts'
+import type { LeveledLogger, Logger } from '../observe/logger.ts'
 import type { PreparedEngine } from '../runtime/choose-engine.ts'
 import { nodeNameOf } from '../runtime/node-context.ts'
 import { openProxy, type Proxy as RunningProxy } from '../runtime/proxy.ts'
@@ -23,7 +23,7 @@ export interface ServeOptions {
   /** They belong to the proxy, and are disposed if it does not come to that. */
   readonly sources: readonly Source[]
   readonly prepared: PreparedEngine
-  readonly logger: Logger
+  readonly logger: LeveledLogger
   /** What is wrong with the options without standing in the way. */
   readonly warnings?: readonly Problem[]
   /** Told of SIGHUP, before everything is read again. */
@@ -84,13 +84,14 @@ export async function serve({ config, sources, prepared, logger, warnings, onRef
   return await ended.promise
 }
 
-function openAdmin(config: Configuration, version: string, logger: Logger, store: ObjectStore): Promise<AdminFront> {
+function openAdmin(config: Configuration, version: string, logger: LeveledLogger, store: ObjectStore): Promise<AdminFront> {
   return openAdminFront({
     config,
     version,
     store,
     startedAtMs: Math.round(systemClock.wall() - process.uptime() * 1000),
     registrars: ADMIN_ROUTES,
+    logLevel: logger,
     owner: { uid: process.getuid?.() ?? 0, variables: process.env },
     clock: systemClock,
     random: systemRandom,

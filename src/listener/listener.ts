@@ -126,6 +126,12 @@ export interface RunningSession extends Omit<SessionFacts, 'end' | 'endedMs'> {
   readonly lastMs: number
 }
 
+/** What a running session has moved so far, none of which is counted before it ends. */
+export type MovedSoFar = Pick<
+  SessionFacts,
+  'lease' | 'listener' | 'connectMs' | 'bytesFromClient' | 'bytesFromEndpoint' | 'datagramsFromClient' | 'datagramsFromEndpoint'
+>
+
 /** Running sessions, and how many more there would have been. */
 export interface SessionListing {
   readonly sessions: readonly RunningSession[]
@@ -163,6 +169,8 @@ export interface Engine extends AsyncDisposable {
   /** Tells of running sessions, up to `most`, in no order. Holds up the sessions of no thread for more than a moment; one
    *  that begins or ends meanwhile may be told of or not. */
   list(query: SessionQuery, most: number): Promise<SessionListing>
+  /** Shows `look` what every running session has moved so far, at once; the object is the same each time. */
+  tally(look: (session: MovedSoFar) => void): void
   /** Sessions that run now. */
   sessions(): number
   /** The threads that run them. */

@@ -100,9 +100,13 @@ export function endCell(endNumber: number): number {
 }
 /** The cell of the first bucket that `connectMs` fits in; the last cell is for anything slower. */
 export function connectBucketCell(connectMs: number): number {
+  return FIRST_BUCKET_CELL + connectBucket(connectMs)
+}
+/** The first bucket that `connectMs` fits in; behind the last bound for anything slower. */
+export function connectBucket(connectMs: number): number {
   let bucket = 0
   while (bucket < CONNECT_BUCKETS_MS.length && connectMs > (CONNECT_BUCKETS_MS[bucket] as number)) bucket++
-  return FIRST_BUCKET_CELL + bucket
+  return bucket
 }
 /** Where a word of an endpoint stands in `endpointWords`. */
 export function endpointWord(slot: number, word: EndpointWord): number {

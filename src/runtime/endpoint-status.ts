@@ -16,6 +16,7 @@ import {
 } from '../model/shared-layout.ts'
 import type { ServicePortEndpoints } from '../model/snapshot.ts'
 import type { EndpointState, EndpointStatus, HealthStatus } from '../model/status.ts'
+import type { LiveByLease } from './live-counts.ts'
 
 /** What health checks say of an endpoint; undefined: nobody checks it. */
 export type ReadHealth = (
@@ -29,6 +30,8 @@ export interface EndpointReading {
   readonly slotOf: (service: ServicePortKey, endpoint: EndpointKey) => number | undefined
   readonly sinceMs: (service: ServicePortKey, endpoint: EndpointKey) => number | undefined
   readonly health: ReadHealth
+  /** Running sessions; undefined where what they moved so far does not matter. */
+  readonly live?: LiveByLease
 }
 
 const FAILURES = { refusedMs: 'refused', timedOutMs: 'timed-out', resetMs: 'reset' } as const satisfies Record<
@@ -113,17 +116,21 @@ function stateOf(endpoint: Endpoint, { usable, maintenance, weight, busy, health
 
 function readCounts(
   slot: number | undefined,
-  { ledger, clock }: EndpointReading,
+  { ledger, clock, live }: EndpointReading,
 ): Pick<EndpointStatus, 'sessions' | 'bytes' | 'attempts' | 'failures' | 'lastFailure'> {
   const count = (counter: EndpointCounter) => (slot === undefined ? 0 : sum(ledger, endpointBase(slot) + endpointCell(counter)))
   const { sessions, bytesFromClient, bytesFromEndpoint, attempts, refused, timedOut, resets } = Object.fromEntries(
     ENDPOINT_COUNTERS.map((counter) => [counter, count(counter)]),
   ) as Record<EndpointCounter, number>
   const active = slot === undefined ? 0 : ledger.rows.reduce((total, row) => total + (row.active[slot] as number), 0)
+  const running = slot === undefined ? undefined : live?.get(slot)
   return {
     // What ended, and what still runs.
     sessions: { active, total: sessions + active },
-    bytes: { fromClient: bytesFromClient, fromEndpoint: bytesFromEndpoint },
+    bytes: {
+      fromClient: bytesFromClient + (running?.bytesFromClient ?? 0),
+      fromEndpoint: bytesFromEndpoint + (running?.bytesFromEndpoint ?? 0),
+    },
     attempts,
     failures: { refused, timedOut, resets },
     lastFailure: slot === undefined ? undefined : lastFailure(slot, ledger, clock),

@@ -11,6 +11,7 @@ import type { DataPlane } from './data-plane.ts'
 import { Drains } from './drains.ts'
 import type { EndpointReading, ReadHealth } from './endpoint-status.ts'
 import { explain, type Question } from './explain.ts'
+import { countLive } from './live-counts.ts'
 import { RunningSessions } from './running-sessions.ts'
 import { readStatus } from './status.ts'
 
@@ -75,6 +76,8 @@ export function createInspector(parts: InspectorParts): Inspector {
           addresses: pool.addresses(),
           servicePorts: ledger.servicePorts(),
           slots: ledger.endpoints(),
+          live: countLive((look) => engine.tally(look)),
+          serviceOf: (slot) => ledger.endpointName(slot)?.service,
           workers: engine.workers(),
           limits: {
             sessions: { active: engine.sessions() },

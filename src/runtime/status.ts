@@ -9,6 +9,7 @@ import { connectQuantileMs } from '../observe/connect-times.ts'
 import { serviceTotals } from '../observe/ledger-totals.ts'
 import type { SourceReading } from './control-plane.ts'
 import { type EndpointReading, readEndpoints } from './endpoint-status.ts'
+import { LiveCounts } from './live-counts.ts'
 import { isOf } from './meant.ts'
 
 /** What a {@link Status} is made of. */
@@ -26,6 +27,8 @@ export interface StatusReading extends EndpointReading {
   readonly servicePorts: Iterable<{ readonly slot: number; readonly key: ServicePortKey }>
   /** Endpoints that have a slot. */
   readonly slots: Iterable<{ readonly slot: number; readonly service: ServicePortKey; readonly key: EndpointKey }>
+  /** Whose endpoint has a slot. */
+  readonly serviceOf: (slot: number) => ServicePortKey | undefined
   readonly workers: readonly WorkerReading[]
   readonly limits: LimitStatus
 }
@@ -101,27 +104,37 @@ function readServices(
   const at = new Map<ServicePortKey, ListenerKey[]>()
   for (const { route } of listeners) at.set(route.port.key, [...(at.get(route.port.key) ?? []), route.key])
   const removed = removedEndpoints(reading)
+  const live = liveByService(reading)
   const found: ServiceStatus[] = []
   for (const { slot, key } of reading.servicePorts) {
     if (!isOf(key, only)) continue
     const compiled = reading.snapshot?.services.get(key.slice(0, key.indexOf(':')) as never)
     const options = compiled?.input.value.options
-    const { counters, ends, connectTimes } = serviceTotals(reading.ledger, slot)
+    const { counters, ends, connectTimes: ended } = serviceTotals(reading.ledger, slot)
+    const running = live.get(key) ?? new LiveCounts()
+    const connectTimes = ended.map((value, bucket) => value + (running.connectTimes[bucket] as number))
+    const connected = counters.connected + running.connected
     found.push({
       service: key,
       scheduler: options?.scheduler ?? 'rr',
       affinityTimeoutMs: compiled?.input.value.affinityTimeoutMs,
       listeners: at.get(key) ?? [],
       sessions: { active: counters.active, total: counters.sessions },
-      bytes: { fromClient: counters.bytesFromClient, fromEndpoint: counters.bytesFromEndpoint },
-      datagrams: { fromClient: counters.datagramsFromClient, fromEndpoint: counters.datagramsFromEndpoint },
+      bytes: {
+        fromClient: counters.bytesFromClient + running.bytesFromClient,
+        fromEndpoint: counters.bytesFromEndpoint + running.bytesFromEndpoint,
+      },
+      datagrams: {
+        fromClient: counters.datagramsFromClient + running.datagramsFromClient,
+        fromEndpoint: counters.datagramsFromEndpoint + running.datagramsFromEndpoint,
+      },
       attempts: counters.attempts,
       attemptFailures: counters.attemptFailures,
       retries: counters.retries,
       affinity: { hits: counters.affinityHits, misses: counters.affinityMisses },
       connect: {
-        count: counters.connected,
-        meanMs: counters.connected === 0 ? undefined : counters.connectMsSum / counters.connected,
+        count: connected,
+        meanMs: connected === 0 ? undefined : (counters.connectMsSum + running.connectMsSum) / connected,
         p50Ms: connectQuantileMs(connectTimes, 0.5),
         p99Ms: connectQuantileMs(connectTimes, 0.99),
         buckets: connectTimes,
@@ -131,6 +144,19 @@ function readServices(
     })
   }
   return found
+}
+
+/** What running sessions have moved so far, by the Service port of their endpoint. */
+function liveByService({ live, serviceOf }: StatusReading): ReadonlyMap<ServicePortKey, LiveCounts> {
+  const services = new Map<ServicePortKey, LiveCounts>()
+  for (const [slot, counts] of live ?? []) {
+    const service = serviceOf(slot)
+    if (service === undefined) continue
+    const here = services.get(service) ?? new LiveCounts()
+    here.merge(counts)
+    services.set(service, here)
+  }
+  return services
 }
 
 /** Endpoints that left while sessions run to them. */

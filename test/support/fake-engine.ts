@@ -2,6 +2,7 @@ import type {
   Engine,
   ListenerSpec,
   ListenerStatus,
+  MovedSoFar,
   RunningSession,
   SessionFilter,
   SessionListing,
@@ -106,6 +107,10 @@ export class FakeEngine implements Engine {
 
   sessions(): number {
     return 0
+  }
+
+  tally(look: (session: MovedSoFar) => void): void {
+    for (const session of this.running) look(session)
   }
 
   workers(): readonly WorkerReading[] {

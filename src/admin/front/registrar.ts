@@ -2,13 +2,13 @@ import type { FastifyInstance } from 'fastify'
 import type { Clock } from '../../lib/clock.ts'
 import type { Random } from '../../lib/random.ts'
 import type { Configuration } from '../../model/config.ts'
-import type { Logger } from '../../observe/logger.ts'
+import type { Logger, LogLevelControl } from '../../observe/logger.ts'
 import type { Proxy as RunningProxy } from '../../runtime/proxy.ts'
 import type { ObjectStore } from '../../store/store.ts'
 import type { AdminStreams } from './streams.ts'
 
 /** What the proxy offers to routes: to look at it and to act on it, not to end it. */
-export type AdminProxy = Pick<RunningProxy, 'ready' | 'read' | 'addresses' | 'setEndpoint' | 'overrides' | 'refresh'>
+export type AdminProxy = Pick<RunningProxy, 'ready' | 'read' | 'addresses' | 'setEndpoint' | 'overrides' | 'refresh' | 'inspect'>
 
 /** What routes are given. None of it is theirs to dispose. */
 export interface AdminDeps {
@@ -22,6 +22,8 @@ export interface AdminDeps {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** The level of the process's log; undefined where the log is somebody else's. */
+  readonly logLevel?: LogLevelControl | undefined
   /** Answers that go on: watches and traces. */
   readonly streams: AdminStreams
 }

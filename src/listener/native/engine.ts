@@ -15,6 +15,7 @@ import type {
   Engine,
   ListenerSpec,
   ListenerStatus,
+  MovedSoFar,
   SessionFilter,
   SessionListing,
   SessionPolicy,
@@ -22,7 +23,7 @@ import type {
   WorkerReading,
 } from '../listener.ts'
 import { SessionMatcher } from '../session-matcher.ts'
-import { listSessions } from './session-list.ts'
+import { listSessions, tallySessions } from './session-list.ts'
 import { SessionMover } from './session-mover.ts'
 import { WorkerCrew } from './worker-crew.ts'
 import type { WorkerHandle } from './worker-handle.ts'
@@ -187,6 +188,10 @@ class NativeEngine implements Engine {
 
   sessions(): number {
     return this.#crew.workers.reduce((sum, worker) => sum + worker.sessions, 0)
+  }
+
+  tally(look: (session: MovedSoFar) => void): void {
+    tallySessions(this.#crew.workers, look)
   }
 
   workers(): readonly WorkerReading[] {

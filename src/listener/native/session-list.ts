@@ -1,4 +1,4 @@
-import type { RunningSession, SessionListing } from '../listener.ts'
+import type { MovedSoFar, RunningSession, SessionListing } from '../listener.ts'
 import type { SessionMatcher } from '../session-matcher.ts'
 import { MutableFacts } from './session-facts.ts'
 import { readTcpFacts, type TcpColumns } from './tcp-table.ts'
@@ -23,6 +23,28 @@ export async function listSessions(
     if (matcher.wants('UDP')) await inTurns(worker, udp.used, (place) => list.readUdp(worker.row, udp, place))
   }
   return list
+}
+
+/** Shows what every running session has moved so far. */
+export function tallySessions(workers: readonly WorkerHandle[], look: (session: MovedSoFar) => void): void {
+  const facts = new MutableFacts()
+  for (const { over, estate } of workers) {
+    if (over) continue
+    const { tcp, udp } = estate
+    for (let place = Atomics.load(tcp.used, 0) - 1; place >= 0; place--) {
+      if (tcp.ids[place] === 0) continue
+      readTcpFacts(tcp, place, facts)
+      look(facts)
+    }
+    for (let place = Atomics.load(udp.used, 0) - 1; place >= 0; place--) {
+      if (udp.ids[place] === 0) continue
+      readUdpFacts(udp, place, facts)
+      look(facts)
+    }
+    // The next worker's TCP sessions have none.
+    facts.datagramsFromClient = 0
+    facts.datagramsFromEndpoint = 0
+  }
 }
 
 async function inTurns(worker: WorkerHandle, used: Int32Array, read: (place: number) => void): Promise<void> {
@@ -50,6 +72,8 @@ class Collector implements SessionListing {
     if (id === 0) return
     const facts = this.#facts
     readTcpFacts(columns, place, facts)
+    facts.datagramsFromClient = 0
+    facts.datagramsFromEndpoint = 0
     const lastMs = columns.lastMs[place] as number
     const ending = columns.reasons[place] !== 0
     if (columns.ids[place] === id) this.#take(worker, 'TCP', lastMs, ending)

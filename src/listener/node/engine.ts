@@ -86,6 +86,9 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
       return cut(filter, end)
     },
     list: (query, most) => listSessions([...listeners.values(), ...closed], new SessionMatcher(query), most),
+    tally(look) {
+      for (const { running } of [...listeners.values(), ...closed]) for (const session of running) look(session)
+    },
     sessions: () => context.budget.sessions,
     workers: () => [{ sessions: context.budget.sessions, running: true }],
     async [Symbol.asyncDispose]() {
