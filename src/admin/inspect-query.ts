@@ -64,7 +64,7 @@ export function parseDrainQuery(query: Query): Asked<DrainTarget> {
   if (given !== undefined && endpoint === undefined)
     wrong.push(`endpoint: "${given}": must be an address such as 10.1.2.3 or 10.1.2.3:8080`)
   const target = { service: lastOf(query['service']), endpoint, node: lastOf(query['node']) }
-  if (isEmpty(target)) wrong.push('give a service, an endpoint or a node')
+  if (isEmpty(target) && given === undefined) wrong.push('give a service, an endpoint or a node')
   return wrong.length > 0 ? { wrong: wrong.join('; ') } : { value: target }
 }
 

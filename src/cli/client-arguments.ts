@@ -37,7 +37,7 @@ export function addClientCommands(program: Command, onChosen: (invocation: Clien
       .description(HELP[name].description)
       .addHelpText('after', HELP[name].examples)
       .showHelpAfterError(`run "portald ${name} --help" for what it takes`)
-    command.addOption(new Option('--admin <ADDR>', 'Where portald answers: unix:PATH or IP:PORT').env('PORTALD_ADMIN'))
+    command.option('--admin <ADDR>', 'Where portald answers: unix:PATH or IP:PORT; PORTALD_ADMIN when left out')
     return command.action(() => onChosen({ command: 'client', name, words: command.args, options: command.opts() }))
   }
   add('status')

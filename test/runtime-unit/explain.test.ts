@@ -1,24 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import type { Explanation } from '../../src/model/explanation.ts'
 import type { Ip, Port } from '../../src/model/keys.ts'
-import { createInspector } from '../../src/runtime/inspector.ts'
 import { createPolicyWorld } from '../policy/policy-world.ts'
+import { inspectorOf } from '../support/inspected-world.ts'
 import { aService, aSlice } from '../support/objects.ts'
-import { scriptedRandom } from '../support/scripted-random.ts'
 
 type PolicyWorld = ReturnType<typeof createPolicyWorld>
-
-function inspectorOf({ engine, plane, clock }: PolicyWorld) {
-  return createInspector({
-    prepared: { plan: { name: 'node', reason: 'a test', workers: 1, libc: undefined }, engine, descriptors: 100 },
-    dataPlane: plane,
-    controlPlane: { states: () => [], synced: true },
-    clock,
-    random: scriptedRandom(),
-    version: 'test',
-    draining: () => false,
-  })
-}
 
 function ask(world: PolicyWorld, client: string, ip = '10.0.0.1', port = 80): Explanation {
   const destination = { ip: ip as Ip, port: port as Port }

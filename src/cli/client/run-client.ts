@@ -27,7 +27,7 @@ const COMMANDS: { readonly [Name in ClientCommand]: Run } = {
 export async function runClient({ name, words, options }: ClientInvocation, context: CommandContext): Promise<number> {
   const owner = { uid: process.getuid?.() ?? 0, variables: context.variables }
   // Several addresses may be given to portald in one variable; the first of them will do.
-  const [address] = (options.admin ?? '').split(',')
+  const [address] = (options.admin || context.variables['PORTALD_ADMIN'] || '').split(',')
   const client = createAdminClient(address || 'unix:', owner)
   return await COMMANDS[name]({ client, words, options, context })
 }

@@ -91,10 +91,10 @@ function endpointColumns(now: string): readonly Column<EndpointStatus>[] {
       title: 'STATE',
       of: ({ state, slowStart }) => (slowStart === undefined ? state : `${state} ${Math.round(100 * slowStart)}%`),
     },
-    { title: 'SINCE', of: ({ since }) => (since === undefined ? '-' : showAgo(since, now)), align: 'right' },
+    { title: 'SINCE', optional: true, of: ({ since }) => (since === undefined ? '-' : showAgo(since, now)), align: 'right' },
     { title: 'WEIGHT', of: ({ weight }) => String(Math.round(weight.now * 100) / 100), align: 'right' },
     { title: 'ACTIVE', of: ({ sessions }) => showSize(sessions.active), align: 'right' },
-    { title: 'TOTAL', of: ({ sessions }) => showSize(sessions.total), align: 'right' },
+    { title: 'TOTAL', optional: true, of: ({ sessions }) => showSize(sessions.total), align: 'right' },
     {
       title: 'FAILED',
       of: ({ failures }) => showSize(failures.refused + failures.timedOut + failures.resets),

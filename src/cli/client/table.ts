@@ -5,32 +5,37 @@ export interface Column<Row> {
   readonly align?: 'left' | 'right'
   /** May be cut to so many characters where the table is too wide; undefined: never. */
   readonly least?: number
+  /** Is left out where the table is too wide. */
+  readonly optional?: boolean
 }
 
 const GAP = 2
 
 /** Rows as a table no wider than `width` where that can be had, its titles first, without spaces at the ends of lines. */
 export function showTable<Row>(columns: readonly Column<Row>[], rows: readonly Row[], width: number): string[] {
-  const cells = rows.map((row) => columns.map(({ of }) => of(row)))
-  const widths = columns.map(({ title }, n) =>
-    cells.reduce((most, line) => Math.max(most, (line[n] as string).length), title.length),
-  )
-  let over = widths.reduce((sum, one) => sum + one + GAP, -GAP) - width
-  for (const [n, { least }] of columns.entries()) {
-    if (over <= 0 || least === undefined) continue
-    const cut = Math.min(over, Math.max(0, (widths[n] as number) - least))
-    widths[n] = (widths[n] as number) - cut
+  const widthOf = ({ title, of }: Column<Row>) => rows.reduce((most, row) => Math.max(most, of(row).length), title.length)
+  const all = columns.map((column) => ({ column, width: widthOf(column) }))
+  let over = all.reduce((sum, one) => sum + one.width + GAP, -GAP) - width
+  const shown = all.filter((one) => {
+    if (over <= 0 || !one.column.optional) return true
+    over -= one.width + GAP
+    return false
+  })
+  for (const one of shown) {
+    if (over <= 0 || one.column.least === undefined) continue
+    const cut = Math.min(over, Math.max(0, one.width - one.column.least))
+    one.width -= cut
     over -= cut
   }
-  const line = (texts: readonly string[]) =>
-    texts
-      .map((text, n) => {
-        const shown = shorten(text, widths[n] as number)
-        return columns[n]?.align === 'right' ? shown.padStart(widths[n] as number) : shown.padEnd(widths[n] as number)
+  const line = (textOf: (column: Column<Row>) => string) =>
+    shown
+      .map((one) => {
+        const text = shorten(textOf(one.column), one.width)
+        return one.column.align === 'right' ? text.padStart(one.width) : text.padEnd(one.width)
       })
       .join(' '.repeat(GAP))
       .trimEnd()
-  return [line(columns.map(({ title }) => title)), ...cells.map(line)]
+  return [line(({ title }) => title), ...rows.map((row) => line(({ of }) => of(row)))]
 }
 
 /** Cut in the middle, for both ends of a name tell something. */
