@@ -180,6 +180,11 @@ export class Ledger {
     for (const { slot, key } of this.#services.values()) yield { slot, key }
   }
 
+  /** Endpoints that have a slot, those that left while sessions run to them among them. */
+  *endpoints(): Iterable<EndpointName & { readonly slot: number }> {
+    for (const [slot, name] of this.#endpointNames.entries()) if (name) yield { slot, ...name }
+  }
+
   serviceName(slot: number): ServicePortKey | undefined {
     return this.#serviceNames[slot]
   }

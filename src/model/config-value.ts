@@ -53,7 +53,8 @@ export function parseSocketAddress(text: string): SocketAddress | undefined {
   return ip !== undefined && port !== undefined ? { ip, port } : undefined
 }
 
-function parseAdminAddress(text: string): AdminAddress | undefined {
+/** `unix:PATH`, `unix:` or `IP:PORT`. */
+export function parseAdminAddress(text: string): AdminAddress | undefined {
   if (text.startsWith(UNIX)) {
     const path = text.slice(UNIX.length)
     return Buffer.byteLength(path) <= LONGEST_SOCKET_PATH_BYTES && !path.includes('\0') ? { kind: 'unix', path } : undefined

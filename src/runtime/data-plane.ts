@@ -8,12 +8,13 @@ import { Slices } from '../lib/steps.ts'
 import type { Engine, ListenerStatus } from '../listener/listener.ts'
 import { ListenerPool } from '../listener/pool.ts'
 import type { PublishedRoute } from '../model/delta.ts'
-import type { Ip, ServicePortKey } from '../model/keys.ts'
+import type { Ip, ListenerKey, ServicePortKey } from '../model/keys.ts'
 import type { SessionRecord } from '../model/session.ts'
 import type { SharedState } from '../model/shared-layout.ts'
 import type { CompiledService, Route, Snapshot, SnapshotDiff } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import { diff } from '../snapshot/diff.ts'
+import { EndpointHistory } from './endpoint-history.ts'
 import { Publisher } from './publish.ts'
 import { Removals } from './removals.ts'
 import { SessionLog } from './session-log.ts'
@@ -45,10 +46,13 @@ export class DataPlane implements AsyncDisposable {
   readonly pool: ListenerPool
   readonly sessionLog: SessionLog
   readonly overlay: Overlay
+  readonly history = new EndpointHistory()
   readonly #options: DataPlaneOptions
   readonly #publisher: Publisher
   readonly #affinity: AffinityTable
   #affinityEntries = 0
+  /** Routes as the engine has them. */
+  readonly #published = new Map<ListenerKey, PublishedRoute>()
   readonly #removals: Removals
   #snapshot: Snapshot | undefined
   /** Snapshots since the last one that was put in force whole. */
@@ -89,16 +93,17 @@ export class DataPlane implements AsyncDisposable {
   /** Puts a snapshot in force; resolves when every socket it needs was tried. One call at a time. Where it rejects, it may
    *  have been put in force in part; the next call puts everything right. */
   async apply(next: Snapshot): Promise<SnapshotDiff> {
-    const { engine, vips } = this.#options
+    const { engine, vips, clock } = this.#options
     const previous = this.#snapshot
     const change = this.#attempts.length === 0 ? diff(previous, next) : this.#everything(next)
     this.#attempts.push(next)
-    const slices = new Slices(this.#options.clock)
+    const slices = new Slices(clock)
     for (const [key, compiled] of next.services) {
       const before = previous?.services.get(key)
       if (before === compiled) continue
       this.#reserve(compiled)
       this.overlay.update(compiled, before)
+      this.history.update(compiled, before, clock.wall())
       if (slices.isOver()) await slices.next()
     }
 
@@ -107,6 +112,7 @@ export class DataPlane implements AsyncDisposable {
       const set = routes.slice(at, at + MOST_PUBLISHED).flatMap((route) => this.#claim(route) ?? [])
       await engine.publish({ revision: next.revision, set, remove: [] })
     }
+    for (const key of change.close) this.#published.delete(key)
     this.#snapshot = next
     for (const before of [previous, ...this.#attempts]) this.#release(before, next)
     await vips?.hold(next)
@@ -118,6 +124,16 @@ export class DataPlane implements AsyncDisposable {
     this.#acknowledged = next.revision
     this.#attempts = []
     return change
+  }
+
+  /** The route of an address as the engine has it. */
+  published(listener: ListenerKey): PublishedRoute | undefined {
+    return this.#published.get(listener)
+  }
+
+  /** Where clients went last. */
+  get remembered(): Pick<AffinityTable, 'peek'> {
+    return this.#affinity
   }
 
   /** What the affinity table held when it was last swept, and what it gave up early since the start. */
@@ -142,7 +158,9 @@ export class DataPlane implements AsyncDisposable {
   #claim(route: Route): PublishedRoute | undefined {
     const listener = this.pool.claim(route)
     const published = this.#publisher.publish(listener, route)
-    if (published) this.sessionLog.opened(listener, route)
+    if (!published) return undefined
+    this.sessionLog.opened(listener, route)
+    this.#published.set(route.key, published)
     return published
   }
 
@@ -162,7 +180,10 @@ export class DataPlane implements AsyncDisposable {
     for (const [key, before] of previous?.services ?? []) {
       const after = next.services.get(key)
       if (after === before) continue
-      if (!after) this.overlay.remove(before)
+      if (!after) {
+        this.overlay.remove(before)
+        this.history.remove(before)
+      }
       const left = this.#publisher.release(before, after, next.revision)
       this.#removals.left(left, next.revision, (after ?? before).input.value.options.onEndpointRemoved)
     }

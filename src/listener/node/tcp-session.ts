@@ -50,9 +50,9 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   #deadlineMs = 0
   #deadline: Timer | undefined
   /** The reason of the first thing that ended either direction. */
-  #reason: SessionEnd | undefined
+  reason: SessionEnd | undefined
   #askedMs = 0
-  #lastMs: number
+  lastMs: number
   #lastFromClient = false
   /** A side broke: what is on its way to the other is delivered, nothing else. */
   #broken = false
@@ -76,7 +76,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.id = context.nextId()
     this.listener = listener
     this.startedMs = context.clock.now()
-    this.#lastMs = this.startedMs
+    this.lastMs = this.startedMs
     this.#timeouts = context.policy.timeouts(listener) ?? NO_ROUTE_TIMEOUTS
     this.client = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
     fillClientAddress(socket.remoteAddress ?? '0.0.0.0', socket.remotePort ?? 0, this.client)
@@ -131,7 +131,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
       this.#context.idle.add(this)
       return
     }
-    if (this.#broken) this.#stop(this.#reason ?? 'internal')
+    if (this.#broken) this.#stop(this.reason ?? 'internal')
     else if (this.#halfClosed()) this.#stop('half-close-timeout')
     else this.#stop(this.#lastFromClient ? 'endpoint-idle' : 'client-idle')
   }
@@ -141,7 +141,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #idleDueMs(): number {
-    return this.#lastMs + (this.#halfClosed() ? this.#timeouts.halfCloseMs : this.#timeouts.idleMs)
+    return this.lastMs + (this.#halfClosed() ? this.#timeouts.halfCloseMs : this.#timeouts.idleMs)
   }
 
   #keepAlive(): void {
@@ -231,7 +231,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     if (prelude) sendPrelude(endpoint, prelude, this, client, this.#introduction)
     this.#carry(client, endpoint, true)
     this.#carry(endpoint, client, false)
-    this.#lastMs = this.#askedMs + this.connectMs
+    this.lastMs = this.#askedMs + this.connectMs
     if (!this.#newcomer) this.#watch()
     client.resume()
   }
@@ -267,7 +267,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #touch(fromClient: boolean): void {
-    this.#lastMs = this.#context.clock.now()
+    this.lastMs = this.#context.clock.now()
     this.#lastFromClient = fromClient
   }
 
@@ -279,8 +279,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
 
   #halfClose(to: Socket, end: SessionEnd): void {
     if (this.#broken) return
-    this.#reason ??= end
-    this.#lastMs = this.#context.clock.now()
+    this.reason ??= end
+    this.lastMs = this.#context.clock.now()
     finish(to)
     if (this.#watched) this.#watch()
   }
@@ -296,8 +296,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     }
     if (this.#broken) return
     this.#broken = true
-    this.#reason = brokenEnd(error, end)
-    this.#lastMs = this.#context.clock.now()
+    this.reason = brokenEnd(error, end)
+    this.lastMs = this.#context.clock.now()
     const delivered = broken === this.#socket ? this.bytesFromClient : this.bytesFromEndpoint
     if (delivered === 0) reset(other)
     else {
@@ -318,7 +318,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     if (this.#stopped) return
     this.#stopped = true
     this.#broken = true
-    this.#reason = end
+    this.reason = end
     if (this.connectMs < 0) this.#giveUpDialling()
     else if (this.#endpoint) reset(this.#endpoint)
     reset(this.#socket)
@@ -343,7 +343,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.#leaveNewcomers()
     if (this.#watched) this.#context.idle.remove(this)
     this.endedMs = this.#context.clock.now()
-    this.end = this.#reason ?? 'client-closed'
+    this.end = this.reason ?? 'client-closed'
     this.#context.policy.ended(this)
     this.#onEnd(this)
   }

@@ -59,7 +59,7 @@ export class UdpSession implements SessionFacts, Expiring {
   #waiting: Uint8Array[] | undefined
   #tried: readonly Tried[] = []
   #timeouts: SessionTimeouts
-  #lastMs: number
+  lastMs: number
   #over = false
 
   constructor(
@@ -76,7 +76,7 @@ export class UdpSession implements SessionFacts, Expiring {
     this.id = context.nextId()
     this.listener = listener
     this.startedMs = context.clock.now()
-    this.#lastMs = this.startedMs
+    this.lastMs = this.startedMs
     this.#timeouts = context.policy.timeouts(listener) ?? NO_ROUTE_TIMEOUTS
     this.client = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
     fillClientAddress(peer.address, peer.port, this.client)
@@ -124,7 +124,7 @@ export class UdpSession implements SessionFacts, Expiring {
   dueMs(): number {
     const { udpIdleMs } = this.#timeouts
     const oneExchange = this.datagramsFromClient <= 1 && this.datagramsFromEndpoint >= 1
-    return this.#lastMs + (oneExchange ? Math.min(udpIdleMs, ONE_EXCHANGE_MS) : udpIdleMs)
+    return this.lastMs + (oneExchange ? Math.min(udpIdleMs, ONE_EXCHANGE_MS) : udpIdleMs)
   }
 
   /** A timeout became shorter. */
@@ -140,7 +140,7 @@ export class UdpSession implements SessionFacts, Expiring {
   }
 
   #touch(): void {
-    this.#lastMs = this.#context.clock.now()
+    this.lastMs = this.#context.clock.now()
   }
 
   /** Chooses an endpoint and begins to connect to it; ends the session where there is none. */
