@@ -25,6 +25,7 @@ const DOORS: Readonly<Record<string, readonly string[] | 'all'>> = {
   'lib/libc': 'all',
   'balancer/schedulers': ['registry.ts'],
   'source/cluster': ['cluster-source.ts'],
+  'health/checks': ['ask-endpoint.ts'],
   'listener/node': ['engine.ts'],
   'listener/native': ['engine.ts', 'loop.ts'],
   'listener/sctp': ['engine.ts'],

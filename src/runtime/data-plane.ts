@@ -1,6 +1,7 @@
 import { AffinityTable } from '../affinity/affinity-table.ts'
 import { Ledger } from '../balancer/ledger.ts'
 import { Overlay } from '../balancer/overlay.ts'
+import type { HealthChange, HealthKeeper } from '../health/keeper.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
@@ -13,6 +14,7 @@ import type { SharedState } from '../model/shared-layout.ts'
 import type { CompiledService, Route, Snapshot, SnapshotDiff } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import { diff } from '../snapshot/diff.ts'
+import { type CheckSettings, createEndpointHealth } from './endpoint-health.ts'
 import { Publisher } from './publish.ts'
 import { Removals } from './removals.ts'
 import { SessionLog } from './session-log.ts'
@@ -29,6 +31,7 @@ export interface DataPlaneOptions {
   readonly logger: Logger
   /** Undefined: the machine has the addresses that it has. */
   readonly vips?: Vips
+  readonly checks: CheckSettings
   /** Undefined: nobody reads them. */
   readonly onSession: ((record: SessionRecord) => void) | undefined
 }
@@ -41,6 +44,7 @@ export class DataPlane implements AsyncDisposable {
   readonly pool: ListenerPool
   readonly sessionLog: SessionLog
   readonly overlay: Overlay
+  readonly health: HealthKeeper
   readonly #options: DataPlaneOptions
   readonly #publisher: Publisher
   readonly #affinity: AffinityTable
@@ -60,6 +64,14 @@ export class DataPlane implements AsyncDisposable {
     this.#affinity = new AffinityTable(shared.affinity)
     this.ledger = new Ledger(shared, random, () => this.#sweepAffinity())
     this.overlay = new Overlay(this.ledger, clock)
+    this.health = createEndpointHealth({
+      ledger: this.ledger,
+      clock,
+      random,
+      checks: options.checks,
+      logger: options.logger,
+      onChange: (change) => this.#healthChanged(change),
+    })
     const instance = random.below(2 ** 32).toString(16)
     this.#publisher = new Publisher(this.ledger, engine.can.has('transparent-source'), instance.padStart(8, '0'))
     this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
@@ -94,6 +106,7 @@ export class DataPlane implements AsyncDisposable {
       if (before === compiled) continue
       this.#reserve(compiled)
       this.overlay.update(compiled, before)
+      this.health.update(compiled, before)
     }
 
     const routes = [...change.open, ...change.swap]
@@ -132,6 +145,7 @@ export class DataPlane implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.pool[Symbol.dispose]()
     this.#removals[Symbol.dispose]()
+    this.health[Symbol.dispose]()
     this.overlay[Symbol.dispose]()
     await this.#options.engine[Symbol.asyncDispose]()
     this.sessionLog[Symbol.dispose]()
@@ -141,6 +155,11 @@ export class DataPlane implements AsyncDisposable {
   #everything(next: Snapshot): SnapshotDiff {
     const close = [...this.pool.addresses()].map(({ route }) => route.key).filter((key) => !next.routes.has(key))
     return { ...diff(undefined, next), close }
+  }
+
+  /** Whoever works again starts slowly, where others are there to carry the rest. */
+  #healthChanged({ owner, service, endpoint, state, up }: HealthChange): void {
+    if (state === 'up' && up > 1) this.overlay.returned(owner, service, endpoint)
   }
 
   #reserve(compiled: CompiledService): void {
@@ -153,7 +172,10 @@ export class DataPlane implements AsyncDisposable {
     for (const [key, before] of previous?.services ?? []) {
       const after = next.services.get(key)
       if (after === before) continue
-      if (!after) this.overlay.remove(before)
+      if (!after) {
+        this.overlay.remove(before)
+        this.health.remove(before)
+      }
       const left = this.#publisher.release(before, after, next.revision)
       this.#removals.left(left, next.revision, (after ?? before).input.value.options.onEndpointRemoved)
     }
