@@ -1,4 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { once } from 'node:events'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { CheckAnswer, CheckRequest } from '../../src/health/ask.ts'
@@ -7,7 +9,7 @@ import type { CheckQuestion } from '../../src/model/health.ts'
 import type { ServicePortKey } from '../../src/model/keys.ts'
 import { openBlackHole, openRefusing, TcpEndpoint, type TestEndpoint, UdpEndpoint } from '../support/echo.ts'
 import { eventually } from '../support/eventually.ts'
-import { openHttpServer } from '../support/named-servers.ts'
+import { openHttpServer } from '../support/http-server.ts'
 import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 
 const IP = '127.130.1.1'
@@ -29,24 +31,51 @@ interface Asking extends Partial<Omit<CheckRequest, 'question'>> {
 }
 
 /** What becomes of a question. */
-function ask(question: CheckRequest['question'], endpoint: TestEndpoint, { programs = {}, patienceMs = PATIENCE_MS, ...more }: Asking = {}) {
-  const request = { question, address: endpoint.address, service: 'default/web:http/TCP' as ServicePortKey, proxyHeader: undefined }
+function ask(
+  question: CheckRequest['question'],
+  endpoint: TestEndpoint,
+  { programs = {}, patienceMs = PATIENCE_MS, ...more }: Asking = {},
+) {
+  const request = {
+    question,
+    address: endpoint.address,
+    service: 'default/web:http/TCP' as ServicePortKey,
+    proxyHeader: undefined,
+  }
   return createAskEndpoint(new Map(Object.entries(programs)))({ ...request, ...more }, AbortSignal.timeout(patienceMs))
 }
 
 const playing = (script: string) => TcpEndpoint.open(IP, script)
 
+/** Says this to everyone who connects, at once, and then ends or says no more. */
+async function openTalker(ip: string, said: string, ends: boolean): Promise<TestEndpoint> {
+  const sockets = new Set<Socket>()
+  const server = createServer({ allowHalfOpen: true }, (socket) => {
+    sockets.add(socket.on('error', () => {}))
+    socket.resume().write(said)
+    if (ends) socket.end()
+  }).listen(0, ip)
+  await once(server, 'listening')
+  return {
+    address: { ip, port: (server.address() as AddressInfo).port } as TestEndpoint['address'],
+    async [Symbol.asyncDispose]() {
+      for (const socket of sockets) socket.destroy()
+      await new Promise<void>((resolve) => server.close(() => resolve()))
+    },
+  }
+}
+
 describe('a TCP check', () => {
   it.each([
     ['an endpoint that accepts', 'echo', tcp(), GOOD],
     ['one that closes at once', 'close', tcp(), GOOD],
-    ['the right answer', 'recv 6, say +PONG', tcp('PING\r\n', '+PONG'), GOOD],
+    ['the right answer', 'read 6, say +PONG', tcp('PING\r\n', '+PONG'), GOOD],
     ['the right words of one that speaks first', 'say 220-ready-ESMTP', tcp('', 'ESMTP'), GOOD],
-    ['an answer in pieces', 'recv 6, say +PO, wait 30, say NG', tcp('PING\r\n', '+PONG'), GOOD],
-    ['an answer of other bytes, and its end', 'recv 6, say -ERR, shut', tcp('PING\r\n', '+PONG'), { failure: 'wrong answer' }],
-    ['no answer but an end', 'recv 6, shut', tcp('PING\r\n', '+PONG'), { failure: 'closed without an answer' }],
-    ['an answer cut midway', 'recv 6, say +PO, reset', tcp('PING\r\n', '+PONG'), { failure: 'connection reset' }],
-    ['an answer that does not come', 'recv 6, wait 5000', tcp('PING\r\n', '+PONG'), { failure: 'no answer in time' }],
+    ['an answer in pieces', 'read 6, say +PO, wait 30ms, say NG', tcp('PING\r\n', '+PONG'), GOOD],
+    ['an answer of other bytes, and its end', 'read 6, say -ERR, shut', tcp('PING\r\n', '+PONG'), { failure: 'wrong answer' }],
+    ['no answer but an end', 'read 6, shut', tcp('PING\r\n', '+PONG'), { failure: 'closed without an answer' }],
+    ['an answer cut midway', 'read 6, say +PO, reset', tcp('PING\r\n', '+PONG'), { failure: 'connection reset' }],
+    ['an answer that does not come', 'read 6, wait 5s', tcp('PING\r\n', '+PONG'), { failure: 'no answer in time' }],
   ])('makes of %s what it is', async (_, script, question, answer) => {
     await using endpoint = await playing(script)
     expect(await ask(question, endpoint)).toEqual(answer)
@@ -63,7 +92,7 @@ describe('a TCP check', () => {
   })
 
   it('reads no more than it has to of an endpoint that never stops', async () => {
-    await using endpoint = await playing('send 1000000, wait 5000')
+    await using endpoint = await playing('send 1000000, wait 5s')
     expect(await ask(tcp('', 'no such words'), endpoint)).toEqual({ failure: 'the answer does not hold what it should' })
   })
 
@@ -91,9 +120,9 @@ describe('a TCP check', () => {
 describe('an HTTP check', () => {
   it('makes a GET of a path, and judges the status', async () => {
     const lines: string[] = []
-    await using server = await openHttpServer(IP, (request) => {
-      lines.push(`${request.method} ${request.url} ${request.headers.host}`)
-      return request.url === '/healthz' ? 200 : request.url === '/moved' ? 302 : 503
+    await using server = await openHttpServer(IP, (path, { method, headers }) => {
+      lines.push(`${method} ${path} ${headers.host}`)
+      return path === '/healthz' ? 200 : path === '/moved' ? 302 : 503
     })
     expect(await ask(http('/healthz'), server)).toEqual(GOOD)
     expect(await ask(http('/moved'), server)).toEqual(GOOD)
@@ -104,12 +133,13 @@ describe('an HTTP check', () => {
   })
 
   it.each([
-    ['what is no HTTP', 'recv 1, say hello\\n, shut', { failure: 'the answer is no HTTP' }],
-    ['half a line', 'recv 1, say HTTP/1.1, shut', { failure: 'wrong answer' }],
-    ['a status that is none', 'recv 1, say HTTP/1.1_2000\\n', { failure: 'the answer is no HTTP' }],
-    ['silence', 'recv 1, wait 5000', { failure: 'no answer in time' }],
-  ])('makes of %s what it is', async (_, script, answer) => {
-    await using endpoint = await playing(script)
+    ['what is no HTTP', 'hello\n', { failure: 'the answer is no HTTP' }],
+    ['half a line', 'HTTP/1.1 200', { failure: 'wrong answer' }],
+    ['a status that is none', 'HTTP/1.1 2000\n', { failure: 'the answer is no HTTP' }],
+    ['a status and nothing else', 'HTTP/1.0 200\r\n', GOOD],
+    ['the end', '', { failure: 'closed without an answer' }],
+  ])('makes of %s what it is', async (_, said, answer) => {
+    await using endpoint = await openTalker(IP, said, true)
     expect(await ask(http(), endpoint)).toEqual(answer)
   })
 })
@@ -138,18 +168,18 @@ describe('a UDP check', () => {
 
 describe('the question to an agent', () => {
   it.each([
-    ['75%\\n, wait 5000', { said: '75%\n' }],
-    ['up, shut', { said: 'up' }],
-    ['up, wait 5000', { failure: 'no answer in time' }],
-  ])('is answered by %s', async (script, answer) => {
-    await using endpoint = await playing(`say ${script}`)
+    ['a line', '75%\n', false, { said: '75%\n' }],
+    ['a word and an end', 'up', true, { said: 'up' }],
+    ['a word without an end', 'up', false, { failure: 'no answer in time' }],
+  ])('is answered by %s as it says', async (_, said, ends, answer) => {
+    await using endpoint = await openTalker(IP, said, ends)
     expect(await ask({ how: 'agent' }, endpoint)).toEqual(answer)
   })
 
   it('is not answered by silence, nor by a flood', async () => {
     await using silent = await playing('shut')
     expect(await ask({ how: 'agent' }, silent)).toEqual({ failure: 'closed without an answer' })
-    await using flood = await playing('send 100000, wait 5000')
+    await using flood = await playing('send 100000, wait 5s')
     expect(await ask({ how: 'agent' }, flood)).toEqual({ failure: 'the answer is too long' })
   })
 })
@@ -172,13 +202,17 @@ describe('a program', () => {
     using folder = makeTemporaryFolder()
     const out = join(folder.path, 'out')
     const script = join(folder.path, 'script')
-    writeFileSync(script, `#!/bin/sh\nprintf '%s\\n' "$@" "$(env | sort | cut -d= -f1 | grep -v '^_$')" "$(pwd)" > ${out}\n`, { mode: 0o700 })
+    writeFileSync(script, `#!/bin/sh\nprintf '%s\\n' "$@" "$(env | sort | cut -d= -f1 | grep -v '^_$')" "$(pwd)" > ${out}\n`, {
+      mode: 0o700,
+    })
     process.env['PORTALD_TEST_SECRET'] = 'secret'
-    const words = ['-h', '{ip}:{port}', '{service}', '$(touch /tmp/never);`x`', '{other}', '*']
+    const never = join(folder.path, 'never')
+    const words = ['-h', '{ip}:{port}', '{service}', `$(touch ${never});x`, '{other}', '*']
     expect(await run([script, ...words])).toEqual(GOOD)
     delete process.env['PORTALD_TEST_SECRET']
     const printed = readFileSync(out, 'utf8').trimEnd().split('\n')
-    expect(printed.slice(0, 6)).toEqual(['-h', `${IP}:80`, 'default/web:http/TCP', '$(touch /tmp/never);`x`', '{other}', '*'])
+    expect(printed.slice(0, 6)).toEqual(['-h', `${IP}:80`, 'default/web:http/TCP', `$(touch ${never});x`, '{other}', '*'])
+    expect(existsSync(never)).toBe(false)
     expect(printed.slice(6)).toEqual(['PATH', 'PWD', '/'])
   })
 
