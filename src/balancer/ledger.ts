@@ -2,6 +2,7 @@ import type { Random } from '../lib/random.ts'
 import type { EndpointKey, ServicePortKey } from '../model/keys.ts'
 import {
   ENDPOINT_WORDS,
+  type EndpointWord,
   endpointBase,
   endpointWord,
   type LedgerViews,
@@ -106,6 +107,17 @@ export class Ledger {
   /** The slot that an endpoint has, if it has one. */
   knownEndpointSlot(service: ServicePortKey, key: EndpointKey): number | undefined {
     return this.#services.get(service)?.endpoints.get(key)
+  }
+
+  /** Lays something over the weight of an endpoint, if it has a slot. The word first, then the version: who sees the version
+   *  sees the word. */
+  lay(service: ServicePortKey, key: EndpointKey, word: EndpointWord, value: number): void {
+    const entry = this.#services.get(service)
+    const slot = entry?.endpoints.get(key)
+    if (entry === undefined || slot === undefined) return
+    const { endpointWords, weightVersions } = this.views
+    if (Atomics.exchange(endpointWords, endpointWord(slot, word), value) === value) return
+    Atomics.add(weightVersions, entry.slot, 1)
   }
 
   /** Gives up slots that `revision` no longer uses: endpoints that left, and whole Service ports. Returns the slots of

@@ -44,6 +44,8 @@ export interface SessionPolicy {
   introduced(listener: number, client: ClientAddress): Decision
   /** Ends the lease of an attempt that did not connect. */
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void
+  /** The endpoint is there: an attempt has connected, or datagrams came back. */
+  connected(lease: number): void
   /** Ends the session's lease, if it holds one, counts it and writes its record. */
   ended(session: SessionFacts): void
   /** A connected session goes to another thread, with its lease. Returns the Service slot that it counts for, which the

@@ -1,6 +1,7 @@
 import { AffinityTable } from '../affinity/affinity-table.ts'
 import { Ledger } from '../balancer/ledger.ts'
 import { Overlay } from '../balancer/overlay.ts'
+import type { HealthChange, HealthKeeper } from '../health/keeper.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
@@ -14,6 +15,7 @@ import type { SharedState } from '../model/shared-layout.ts'
 import type { CompiledService, Route, Snapshot, SnapshotDiff } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import { diff } from '../snapshot/diff.ts'
+import { type CheckSettings, createEndpointHealth } from './endpoint-health.ts'
 import { EndpointHistory } from './endpoint-history.ts'
 import { Publisher } from './publish.ts'
 import { Removals } from './removals.ts'
@@ -33,6 +35,7 @@ export interface DataPlaneOptions {
   readonly logger: Logger
   /** Undefined: the machine has the addresses that it has. */
   readonly vips?: Vips
+  readonly checks: CheckSettings
   /** Undefined: nobody reads them. */
   readonly onSession: ((record: SessionRecord) => void) | undefined
 }
@@ -47,6 +50,7 @@ export class DataPlane implements AsyncDisposable {
   readonly sessionLog: SessionLog
   readonly overlay: Overlay
   readonly history = new EndpointHistory()
+  readonly health: HealthKeeper
   readonly #options: DataPlaneOptions
   readonly #publisher: Publisher
   readonly #affinity: AffinityTable
@@ -68,6 +72,14 @@ export class DataPlane implements AsyncDisposable {
     this.#affinity = new AffinityTable(shared.affinity)
     this.ledger = new Ledger(shared, random, () => this.#sweepAffinity())
     this.overlay = new Overlay(this.ledger, clock)
+    this.health = createEndpointHealth({
+      ledger: this.ledger,
+      clock,
+      random,
+      checks: options.checks,
+      logger: options.logger,
+      onChange: (change) => this.#healthChanged(change),
+    })
     const instance = random.below(2 ** 32).toString(16)
     this.#publisher = new Publisher(this.ledger, engine.can.has('transparent-source'), instance.padStart(8, '0'))
     this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
@@ -104,6 +116,7 @@ export class DataPlane implements AsyncDisposable {
       this.#reserve(compiled)
       this.overlay.update(compiled, before)
       this.history.update(compiled, before, clock.wall())
+      this.health.update(compiled, before)
       if (slices.isOver()) await slices.next()
     }
 
@@ -149,6 +162,7 @@ export class DataPlane implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     this.pool[Symbol.dispose]()
     this.#removals[Symbol.dispose]()
+    this.health[Symbol.dispose]()
     this.overlay[Symbol.dispose]()
     await this.#options.engine[Symbol.asyncDispose]()
     this.sessionLog[Symbol.dispose]()
@@ -170,6 +184,11 @@ export class DataPlane implements AsyncDisposable {
     return { ...diff(undefined, next), close }
   }
 
+  /** Whoever works again starts slowly, where others are there to carry the rest. */
+  #healthChanged({ owner, service, endpoint, state, up }: HealthChange): void {
+    if (state === 'up' && up > 1) this.overlay.returned(owner, service, endpoint)
+  }
+
   #reserve(compiled: CompiledService): void {
     if (this.#publisher.reserve(compiled)) return
     const { key } = compiled.input.value
@@ -183,6 +202,7 @@ export class DataPlane implements AsyncDisposable {
       if (!after) {
         this.overlay.remove(before)
         this.history.remove(before)
+        this.health.remove(before)
       }
       const left = this.#publisher.release(before, after, next.revision)
       this.#removals.left(left, next.revision, (after ?? before).input.value.options.onEndpointRemoved)

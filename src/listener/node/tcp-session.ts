@@ -199,6 +199,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     endpoint.on('connect', () => {
       this.#deadline?.[Symbol.dispose]()
       this.connectMs = this.#context.clock.now() - this.#askedMs
+      this.#context.policy.connected(this.lease)
       this.#relay(endpoint, decision.prelude)
     })
   }
@@ -219,9 +220,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #leaveNewcomers(): void {
-    if (!this.#newcomer) return
+    if (this.#newcomer) this.#context.newcomers.remove(this)
     this.#newcomer = false
-    this.#context.newcomers.remove(this)
   }
 
   #relay(endpoint: Socket, prelude: Prelude | undefined): void {

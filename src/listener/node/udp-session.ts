@@ -203,6 +203,7 @@ export class UdpSession implements SessionFacts, Expiring {
     this.datagramsFromEndpoint++
     this.bytesFromEndpoint += datagram.length
     this.#tried = []
+    this.#context.policy.connected(this.lease)
     this.#touch()
     this.#owner.reply(this.#peer, datagram)
     const { udpResponses } = this.#timeouts
