@@ -25,6 +25,8 @@ export interface SessionTimeouts {
   readonly halfCloseMs: number
   readonly udpIdleMs: number
   readonly udpResponses: number | undefined
+  /** How long a session may last at most; what counts is `lifeEndMs`. */
+  readonly maxSessionMs: number | undefined
   /** Only engines with `user-timeout` keep it, for sessions that begin from then on. */
   readonly userTimeoutMs: number | undefined
 }

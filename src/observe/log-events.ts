@@ -28,7 +28,7 @@ export const LOG_EVENTS = {
   'listener.failed': 'an address cannot be listened on; it is tried again',
   'listener.parked': 'no endpoint is left: clients are refused until there is one',
   'listener.closed': 'a socket is gone',
-  'endpoint.removed': 'an endpoint left while sessions ran to it',
+  'sessions.cut': 'sessions were ended because of what became of their endpoint or Service',
   'worker.died': 'a thread that runs sessions ended by itself; its sessions are lost, another takes its place',
   'session.failed': 'an error of ours ended one session (`internal`); nothing else is touched',
   'ledger.full': 'no slot is left to count a Service port or endpoint; it is left out',

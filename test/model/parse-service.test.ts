@@ -40,6 +40,9 @@ describe('a Service', () => {
         acceptProxy: undefined,
         userTimeoutMs: undefined,
         onEndpointRemoved: { do: 'keep' },
+        onEndpointUnready: { do: 'keep' },
+        onServiceRemoved: undefined,
+        maxSessionMs: undefined,
         sourceAddress: 'proxy',
       },
     })

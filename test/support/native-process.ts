@@ -43,6 +43,7 @@ const route = {
   halfCloseMs: longMs,
   udpIdleMs: longMs,
   udpResponses: undefined,
+  maxSessionMs: undefined,
   prelude: undefined,
   acceptProxy: undefined,
   userTimeoutMs: undefined,
