@@ -82,7 +82,7 @@ export type ListenerStatus =
 
 /** What an engine can keep to the letter; what it cannot is documented in `docs/engines.md`. */
 export type Capability =
-  /** A reset is passed on as a reset after all earlier bytes were delivered, always. */
+  /** A reset is passed on as a reset after all earlier bytes were delivered, and noticed when it comes, always. */
   | 'exact-reset'
   /** At the descriptor limit it stops accepting, instead of accepting and resetting. */
   | 'pause-accept'
