@@ -180,13 +180,6 @@ export class Ledger {
     return active
   }
 
-  /** Those of these slots whose endpoint left with `revision` and has not come back since. */
-  stillRetired(slots: readonly number[], revision: number): number[] {
-    const retired = new Set<number>()
-    for (const left of this.#retiredEndpoints.values()) if (left.revision === revision) retired.add(left.slot)
-    return slots.filter((slot) => retired.has(slot))
-  }
-
   /** Service ports that have a slot, with their names. */
   *servicePorts(): Iterable<{ readonly slot: number; readonly key: ServicePortKey }> {
     for (const { slot, key } of this.#services.values()) yield { slot, key }

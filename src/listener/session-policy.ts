@@ -314,5 +314,6 @@ function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: numbe
 }
 
 function isShorter(now: SessionTimeouts, before: SessionTimeouts): boolean {
-  return now.idleMs < before.idleMs || now.halfCloseMs < before.halfCloseMs || now.udpIdleMs < before.udpIdleMs
+  if (now.idleMs < before.idleMs || now.halfCloseMs < before.halfCloseMs || now.udpIdleMs < before.udpIdleMs) return true
+  return now.maxSessionMs !== undefined && now.maxSessionMs < (before.maxSessionMs ?? Number.POSITIVE_INFINITY)
 }
