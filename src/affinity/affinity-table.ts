@@ -32,6 +32,14 @@ export class AffinityTable {
     return entries.value(at) - 1
   }
 
+  /** What `find` would find, without leaving a trace; and how long ago it was found or remembered last. */
+  peek(service: number, client: ClientAddress, nowMs: number): { readonly slot: number; readonly ageMs: number } | undefined {
+    const at = this.#entries.locate(service, client)
+    if (at < 0) return undefined
+    const slot = this.#entries.value(at) - 1
+    return slot < 0 ? undefined : { slot, ageMs: this.#entries.ageMs(at, nowMs) }
+  }
+
   /** Remembers `slot` for a client that `find` did not know, and returns it; or, where another thread was a moment
    *  faster, returns that thread's choice, which stands. */
   remember(service: number, client: ClientAddress, slot: number, nowMs: number, timeoutMs: number): number {

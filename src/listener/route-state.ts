@@ -3,7 +3,7 @@ import type { ClientAddress } from '../model/session.ts'
 import { Admission, ClientRanges } from './admission.ts'
 import type { Choices, ChoicesMaker } from './choices.ts'
 import { LimitState } from './limiter.ts'
-import type { Decision } from './listener.ts'
+import type { Decision, SessionTimeouts } from './listener.ts'
 
 /** A route, ready to be asked. What is built from its lists is built with the first client: most of many Services are quiet. */
 export class RouteState {
@@ -40,4 +40,10 @@ export class RouteState {
     this.#forOthers ??= this.#maker.make(this.route, this.route)
     return this.#forOthers
   }
+}
+
+/** Whether sessions may be due sooner than before. */
+export function isShorter(now: SessionTimeouts, before: SessionTimeouts): boolean {
+  if (now.idleMs < before.idleMs || now.halfCloseMs < before.halfCloseMs || now.udpIdleMs < before.udpIdleMs) return true
+  return now.maxSessionMs !== undefined && now.maxSessionMs < (before.maxSessionMs ?? Number.POSITIVE_INFINITY)
 }

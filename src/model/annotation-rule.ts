@@ -1,16 +1,10 @@
-import type { ClientLimits } from './client-limits.ts'
-import type { Cidr } from './keys.ts'
 import type { ServiceOptions } from './service.ts'
 
-/** What the annotations say, before what belongs together is put together. */
-export interface Wishes extends Omit<ServiceOptions, 'acceptProxy' | 'clientLimits'>, ClientLimits {
-  readonly attempts: number | undefined
-  readonly acceptProxyFrom: readonly Cidr[] | undefined
-  readonly acceptProxyMs: number
-}
+/** What begins the names of our annotations. */
+export const ANNOTATION_PREFIX = 'portald.io/'
 
-/** One annotation: this table is all there is to know about it, for the program and for its documentation. */
-export interface AnnotationRule {
+/** One annotation: its row is all there is to know about it, for the program and for its documentation. */
+export interface AnnotationRule<Wishes> {
   readonly name: string
   /** The field of {@link ServiceOptions} that it has a say in. */
   readonly sets: keyof ServiceOptions

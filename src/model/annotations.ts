@@ -1,18 +1,25 @@
 import { parseDuration } from '../lib/duration.ts'
 import { nearest } from '../lib/nearest.ts'
 import { parseIp, unusableAs } from './address.ts'
-import type { AnnotationRule, Wishes } from './annotation-rule.ts'
-import { LIMIT_ANNOTATIONS, limitsAsked } from './client-limit-annotations.ts'
+import { ANNOTATION_PREFIX, type AnnotationRule } from './annotation-rule.ts'
+import { LIMIT_ANNOTATIONS, type LimitWishes, limitsAsked } from './client-limit-annotations.ts'
 import type { Findings } from './findings.ts'
-import type { Ip } from './keys.ts'
+import { HEALTH_ANNOTATIONS, type HealthWishes, healthOf } from './health-annotations.ts'
+import type { Cidr, Ip } from './keys.ts'
 import type { ServiceDefaults } from './parse-options.ts'
 import { MOST_RANGES, parseRanges } from './parse-ranges.ts'
 import { parseSendProxy } from './parse-send-proxy.ts'
 import { A_WEIGHT, parseWeight } from './preference.ts'
-import { type RemovalPolicy, SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
+import { type DeparturePolicy, SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
 
-/** What begins the names of our annotations. */
-export const ANNOTATION_PREFIX = 'portald.io/'
+/** What the annotations say, before what belongs together is put together. */
+interface Wishes
+  extends Omit<ServiceOptions, 'acceptProxy' | 'health' | 'clientLimits' | 'clientPrefix' | 'affinityScope'>,
+    LimitWishes {
+  readonly attempts: number | undefined
+  readonly acceptProxyFrom: readonly Cidr[] | undefined
+  readonly acceptProxyMs: number
+}
 
 const MOST_ATTEMPTS = 16
 const MOST_RESPONSES = 1_000_000
@@ -23,7 +30,7 @@ const A_DURATION = 'a duration from 1ms to 596h, such as'
 /** Schedulers that do not look at weights, or by which a client must stay where it is. */
 const WITHOUT_SLOW_START: readonly SchedulerName[] = ['rr', 'sh', 'dh', 'mh']
 
-export const ANNOTATIONS: readonly AnnotationRule[] = [
+const OWN_ANNOTATIONS: readonly AnnotationRule<Wishes>[] = [
   {
     name: 'portald.io/scheduler',
     sets: 'scheduler',
@@ -65,28 +72,22 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     about: 'how long the weight of an endpoint that is new or came back grows from a twentieth to its full',
     parse: timeout('slowStartMs'),
   },
+  departure('portald.io/on-endpoint-removed', 'onEndpointRemoved', 'keep', 'when their endpoint leaves the Service'),
+  departure('portald.io/on-endpoint-unready', 'onEndpointUnready', 'keep', 'when their endpoint is not ready any more'),
+  departure(
+    'portald.io/on-service-removed',
+    'onServiceRemoved',
+    '',
+    'when the Service goes, or their port of it; without it, what on-endpoint-removed says',
+  ),
   {
-    name: 'portald.io/on-endpoint-removed',
-    sets: 'onEndpointRemoved',
-    fallback: 'keep',
-    right: `must be keep, cut, or drain= and ${A_DURATION} drain=30s`,
-    about: 'what becomes of live sessions when their endpoint leaves the Service',
-    parse: (text) => {
-      const policy = parseRemoval(text)
-      return policy && { onEndpointRemoved: policy }
-    },
-  },
-  {
-    name: 'portald.io/affinity-scope',
-    sets: 'affinityScope',
-    fallback: 'port',
-    right: 'must be port or service',
+    name: 'portald.io/max-session-duration',
+    sets: 'maxSessionMs',
+    fallback: '',
+    right: `must be ${A_DURATION} 8h`,
     about:
-      'whether ClientIP affinity holds for each port by itself, or takes a client to the same address on all ports of the Service',
-    parse: (text) => {
-      if (text === 'port') return { affinityScope: undefined }
-      return text === 'service' ? { affinityScope: text } : undefined
-    },
+      'ends a session this long after it began, or up to a tenth earlier, so that those that began together do not end together',
+    parse: timeout('maxSessionMs'),
   },
   {
     name: 'portald.io/source-address',
@@ -209,12 +210,22 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
   ...LIMIT_ANNOTATIONS,
 ]
 
-const RULES = new Map(ANNOTATIONS.map((rule) => [rule.name, rule]))
+/** Every annotation: these tables are all there is to know about them, for the program and for its documentation. */
+export const ANNOTATIONS: readonly (AnnotationRule<Wishes> | AnnotationRule<HealthWishes>)[] = [
+  ...OWN_ANNOTATIONS,
+  ...HEALTH_ANNOTATIONS,
+]
+
+const NAMES = ANNOTATIONS.map(({ name }) => name)
+const RULES = new Map(OWN_ANNOTATIONS.map((rule) => [rule.name, rule]))
+const HEALTH_RULES = new Map(HEALTH_ANNOTATIONS.map((rule) => [rule.name, rule]))
 const NOTHING: Partial<Wishes> = {
   weights: {},
   backups: [],
   slowStartMs: undefined,
   udpResponses: undefined,
+  onServiceRemoved: undefined,
+  maxSessionMs: undefined,
   userTimeoutMs: undefined,
   sendProxy: undefined,
   acceptProxyFrom: undefined,
@@ -226,7 +237,7 @@ const NOTHING: Partial<Wishes> = {
   clientPrefix: undefined,
   sourceAddresses: undefined,
 }
-const DEFAULTS = Object.assign({}, NOTHING, ...ANNOTATIONS.map((rule) => rule.parse(rule.fallback))) as Wishes
+const DEFAULTS = Object.assign({}, NOTHING, ...OWN_ANNOTATIONS.map((rule) => rule.parse(rule.fallback))) as Wishes
 /** What one timeout is repeated to when nobody says how often. */
 const DEFAULT_ATTEMPTS = DEFAULTS.connectMs.length
 
@@ -237,18 +248,19 @@ export function parseAnnotations(
   findings: Findings,
 ): ServiceOptions {
   const wishes: Partial<Wishes> = {}
+  const health: Partial<HealthWishes> = {}
   for (const [name, value] of Object.entries(annotations)) {
     if (!name.startsWith(ANNOTATION_PREFIX)) continue
     const path = ['metadata', 'annotations', name]
-    const rule = RULES.get(name)
+    const rule = RULES.get(name) ?? HEALTH_RULES.get(name)
     const wish = typeof value === 'string' ? rule?.parse(value.trim()) : undefined
-    if (wish) Object.assign(wishes, wish)
-    else if (!rule)
-      findings.warn('annotation-unknown', path, value, `is not known; the nearest is ${nearest(name, [...RULES.keys()])}`)
+    if (wish) Object.assign(RULES.has(name) ? wishes : health, wish)
+    else if (!rule) findings.warn('annotation-unknown', path, value, `is not known; the nearest is ${nearest(name, NAMES)}`)
     else if (typeof value === 'string') findings.complain('annotation', path, value, rule.right)
     else findings.complain('type', path, value, `must be text: put it in quotes; ${rule.right}`)
   }
-  const all = { ...DEFAULTS, ...defaults, ...wishes }
+  const { checkPrograms, ...ownDefaults } = defaults
+  const all = { ...DEFAULTS, ...ownDefaults, ...wishes }
   const { allowFrom, denyFrom, clientSessions, clientRate, serviceRate, turnAway, ...others } = all
   const { attempts, acceptProxyFrom: from, acceptProxyMs: withinMs, ...options } = others
   if (options.slowStartMs !== undefined && WITHOUT_SLOW_START.includes(options.scheduler)) {
@@ -266,6 +278,7 @@ export function parseAnnotations(
     connectMs: spread(options.connectMs, attempts, wishes.connectMs?.length === 1),
     acceptProxy: from && { from, withinMs },
     clientLimits: limitsAsked({ allowFrom, denyFrom, clientSessions, clientRate, serviceRate, turnAway }),
+    health: healthOf(health, checkPrograms, findings),
   }
 }
 
@@ -275,7 +288,27 @@ function spread(timeouts: readonly number[], attempts: number | undefined, forEa
   return Array.from({ length: wanted }, (_, attempt) => timeouts[Math.min(attempt, timeouts.length - 1)] as number)
 }
 
-function parseRemoval(text: string): RemovalPolicy | undefined {
+/** One of those that say what becomes of sessions that cannot go on as they did. */
+function departure(
+  name: string,
+  sets: 'onEndpointRemoved' | 'onEndpointUnready' | 'onServiceRemoved',
+  fallback: string,
+  when: string,
+): AnnotationRule<Wishes> {
+  return {
+    name,
+    sets,
+    fallback,
+    right: `must be keep, cut, or drain= and ${A_DURATION} drain=30s`,
+    about: `what becomes of live sessions ${when}`,
+    parse: (text) => {
+      const policy = parseDeparture(text)
+      return policy && { [sets]: policy }
+    },
+  }
+}
+
+function parseDeparture(text: string): DeparturePolicy | undefined {
   if (text === 'keep' || text === 'cut') return { do: text }
   const deadlineMs = text.startsWith('drain=') ? parseTimeout(text.slice('drain='.length).trim()) : undefined
   return deadlineMs === undefined ? undefined : { do: 'drain', deadlineMs }
@@ -290,8 +323,8 @@ function parseWeightOf(text: string): [Ip, number] | undefined {
 }
 
 function timeout(
-  field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'userTimeoutMs' | 'slowStartMs' | 'acceptProxyMs',
-): AnnotationRule['parse'] {
+  field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'userTimeoutMs' | 'slowStartMs' | 'acceptProxyMs' | 'maxSessionMs',
+): AnnotationRule<Wishes>['parse'] {
   return (text) => {
     const ms = parseTimeout(text)
     return ms === undefined ? undefined : { [field]: ms }

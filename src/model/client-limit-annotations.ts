@@ -2,6 +2,12 @@ import type { AnnotationRule } from './annotation-rule.ts'
 import { type ClientLimits, type ClientPrefix, type ClientSessionLimit, type Rate, TURN_AWAY } from './client-limits.ts'
 import { MOST_RANGES, parseRanges } from './parse-ranges.ts'
 
+/** What annotations say about clients, before it is put together. */
+export interface LimitWishes extends ClientLimits {
+  readonly clientPrefix: ClientPrefix | undefined
+  readonly affinityScope: 'service' | undefined
+}
+
 const MOST_SESSIONS = 1_000_000
 const FASTEST_PER_SECOND = 100_000
 const MOST_BURST = 100_000
@@ -12,8 +18,8 @@ const RATE = /^(\d{1,6})\/([sm])(?:\s*,\s*burst\s*=\s*(\d{1,6}))?$/
 const A_RATE = `must be up to ${FASTEST_PER_SECOND} a second or minute, and a burst if wanted that comes again within 15 minutes, such as 20/s or 20/s,burst=100`
 const RANGES = `must be up to ${MOST_RANGES} addresses and ranges, such as`
 
-/** The annotations that turn clients away. */
-export const LIMIT_ANNOTATIONS: readonly AnnotationRule[] = [
+/** The annotations about single clients: who one is, and which are turned away. */
+export const LIMIT_ANNOTATIONS: readonly AnnotationRule<LimitWishes>[] = [
   {
     name: 'portald.io/allow-from',
     sets: 'clientLimits',
@@ -79,6 +85,18 @@ export const LIMIT_ANNOTATIONS: readonly AnnotationRule[] = [
     parse: (text) => {
       const clientPrefix = parsePrefix(text)
       return clientPrefix && { clientPrefix }
+    },
+  },
+  {
+    name: 'portald.io/affinity-scope',
+    sets: 'affinityScope',
+    fallback: 'port',
+    right: 'must be port or service',
+    about:
+      'whether ClientIP affinity holds for each port by itself, or takes a client to the same address on all ports of the Service',
+    parse: (text) => {
+      if (text === 'port') return { affinityScope: undefined }
+      return text === 'service' ? { affinityScope: text } : undefined
     },
   },
   {
