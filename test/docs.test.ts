@@ -1,6 +1,8 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
+import { addClientCommands } from '../src/cli/client-arguments.ts'
 import { ANNOTATIONS } from '../src/model/annotations.ts'
 import { flagOf, OPTION_KEYS } from '../src/model/config-table.ts'
 import { KUBE_PROXY_FLAGS } from '../src/model/kube-proxy-config.ts'
@@ -49,8 +51,21 @@ function anchors(text: string): Set<string> {
   )
 }
 
+/** Flags of commands that ask a running portald. */
+const CLIENT_FLAGS = clientFlags()
+
 /** Flags that are not options of the table: those of single commands, and of other programs that pages mention. */
-const OTHER_FLAGS = ['help', 'version', 'output', 'affinity', 'no-allow-loopback-endpoints', 'once', 'json', 'ipvs']
+const OTHER_FLAGS = [
+  'help',
+  'version',
+  'output',
+  'affinity',
+  'no-allow-loopback-endpoints',
+  'once',
+  'json',
+  'ipvs',
+  ...CLIENT_FLAGS,
+]
 
 describe('documentation', () => {
   it('lists every option as the program reads it, and no other', () => {
@@ -134,4 +149,10 @@ describe('documentation', () => {
 /** A histogram is also known by the names of its parts. */
 function isMetric(name: string, metrics: ReadonlySet<string>): boolean {
   return metrics.has(name) || metrics.has(name.replace(/_(?:bucket|sum|count)$/, ''))
+}
+
+function clientFlags(): string[] {
+  const program = new Command()
+  addClientCommands(program, () => {})
+  return program.commands.flatMap(({ options }) => options.map(({ long }) => (long ?? '').slice(2)))
 }

@@ -39,6 +39,8 @@ export interface PublishedRoute {
   readonly endpoints: readonly RouteEndpoint[]
   /** What clients on this node use instead; undefined: the same as everybody. */
   readonly forLocalClients: LocalClients | undefined
+  /** Where less than this many in a hundred endpoints are up, or none, all are used. */
+  readonly panicPercent: number
   readonly affinityTimeoutMs: number | undefined
   /** Only clients inside one of these are served; empty: everyone. */
   readonly sourceRanges: readonly Cidr[]

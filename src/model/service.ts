@@ -1,3 +1,4 @@
+import type { HealthOptions } from './health.ts'
 import type { Cidr, Ip, Port, Protocol, ServiceKey, ServicePortKey } from './keys.ts'
 import type { AcceptProxy, SendProxy } from './proxy-header.ts'
 
@@ -50,6 +51,7 @@ export interface ServiceOptions {
   readonly acceptProxy: AcceptProxy | undefined
   /** Whose address endpoints see: this machine's, or the client's own. */
   readonly sourceAddress: 'proxy' | 'transparent'
+  readonly health: HealthOptions
 }
 
 /** One port of a Service. */

@@ -88,6 +88,7 @@ export class Publisher {
       protocol: port.protocol,
       ip: route.address.ip,
       scheduler,
+      panicPercent: service.options.health.panicPercent,
       affinityTimeoutMs: service.affinityTimeoutMs,
       sourceRanges: route.sourceRanges,
       connectMs: service.options.connectMs,

@@ -6,6 +6,7 @@ import { endCases } from './engine-ends.cases.ts'
 import { fuzzCases } from './engine-fuzz.cases.ts'
 import { lifeCases } from './engine-life.cases.ts'
 import { limitCases } from './engine-limits.cases.ts'
+import { listCases } from './engine-list.cases.ts'
 import { listenerCases } from './engine-listeners.cases.ts'
 import { proxyCases } from './engine-proxy.cases.ts'
 import { tcpCases } from './engine-tcp.cases.ts'
@@ -42,6 +43,7 @@ export function engineCases(openEngine: OpenTestEngine, suite: EngineSuite): voi
   lifeCases(cases)
   attemptCases(cases)
   listenerCases(cases)
+  listCases(cases)
   limitCases(cases)
   proxyCases(cases)
   udpCases(cases)

@@ -55,6 +55,7 @@ function routeWith(route: Partial<PublishedRoute> = {}): PublishedRoute {
     scheduler: 'rr',
     endpoints: endpoints(1, 2, 3),
     forLocalClients: undefined,
+    panicPercent: 0,
     affinityTimeoutMs: undefined,
     sourceRanges: [],
     connectMs: [250, 500, 1000, 2000],

@@ -308,6 +308,7 @@ export class EngineWorld implements AsyncDisposable {
       serviceSlot,
       rotation: serviceSlot * ROTATIONS + (familyOf(spec.address.ip) === 6 ? 1 : 0),
       scheduler: 'rr',
+      panicPercent: 0,
       endpoints: endpoints.map((endpoint) => ({
         slot: this.slot(service, endpoint, spec.protocol),
         key: endpointKey(endpoint.address, spec.protocol),

@@ -33,6 +33,7 @@ const route = {
   protocol: 'TCP',
   ip: local.ip,
   scheduler: 'rr',
+  panicPercent: 0,
   endpoints: [{ slot: 0, key: endpointKey(address, 'TCP'), address, weight: 1, backup: false }],
   forLocalClients: undefined,
   affinityTimeoutMs: undefined,

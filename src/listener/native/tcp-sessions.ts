@@ -78,9 +78,11 @@ export class TcpSessions implements SessionOwner, Disposable {
   /** Begins a session for an accepted socket; false: the table is full, and the socket is still the caller's. */
   begin(fd: number, listener: number, client: ClientAddress): boolean {
     const { table } = this
-    const session = table.open(fd, listener, this.#context.nextId(), this.#context.clock.now())
+    const session = table.open(fd, listener, 0, this.#context.clock.now())
     if (session < 0) return false
     table.setClient(session, client)
+    const id = this.#context.nextId()
+    table.ids[session] = id
     const timeouts = this.#context.policy.timeouts(listener)
     table.idleMs[session] = timeouts?.idleMs ?? FALLBACK_IDLE_MS
     table.halfCloseMs[session] = timeouts?.halfCloseMs ?? FALLBACK_HALF_CLOSE_MS
@@ -89,7 +91,6 @@ export class TcpSessions implements SessionOwner, Disposable {
     table.userTimeoutMs[session] = userTimeoutMs
     if (userTimeoutMs > 0) this.#context.limitSilence(fd, userTimeoutMs)
     this.#onCount()
-    const id = table.ids[session] as number
     try {
       this.#dialer.ask(session)
     } catch (error) {

@@ -99,6 +99,7 @@ export class UdpSessions {
     const { table } = this
     table.used(session, this.#context.clock.now())
     table.clearTried(session)
+    this.#context.policy.connected(table.leases[session] as number)
     // One exchange: the deadline came nearer.
     if (table.datagramsFromClient[session] === 1) this.#wheel.set(session, this.#dueMs(session))
   }

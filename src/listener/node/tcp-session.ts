@@ -51,7 +51,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   #deadlineMs = 0
   #deadline: Timer | undefined
   /** The reason of the first thing that ended either direction. */
-  #reason: SessionEnd | undefined
+  reason: SessionEnd | undefined
   #askedMs = 0
   readonly #pace: TcpPace
   /** A side broke: what is on its way to the other is delivered, nothing else. */
@@ -78,6 +78,10 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.#pace = new TcpPace(context.policy, listener, this.id, this.startedMs)
     this.client = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
     fillClientAddress(socket.remoteAddress ?? '0.0.0.0', socket.remotePort ?? 0, this.client)
+  }
+
+  get lastMs(): number {
+    return this.#pace.lastMs
   }
 
   /** Asks for an endpoint and goes on from there. */
@@ -130,7 +134,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
       this.#context.idle.add(this)
       return
     }
-    if (this.#broken) this.#stop(this.#reason ?? 'internal')
+    if (this.#broken) this.#stop(this.reason ?? 'internal')
     else if (this.#pace.isOver(now)) this.#stop('max-duration')
     else if (this.#halfClosed()) this.#stop('half-close-timeout')
     else this.#stop(this.#pace.fromClient ? 'endpoint-idle' : 'client-idle')
@@ -195,6 +199,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     endpoint.on('connect', () => {
       this.#deadline?.[Symbol.dispose]()
       this.connectMs = this.#context.clock.now() - this.#askedMs
+      this.#context.policy.connected(this.lease)
       this.#relay(endpoint, decision.prelude)
     })
   }
@@ -215,9 +220,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #leaveNewcomers(): void {
-    if (!this.#newcomer) return
+    if (this.#newcomer) this.#context.newcomers.remove(this)
     this.#newcomer = false
-    this.#context.newcomers.remove(this)
   }
 
   #relay(endpoint: Socket, prelude: Prelude | undefined): void {
@@ -275,7 +279,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
 
   #halfClose(to: Socket, end: SessionEnd): void {
     if (this.#broken) return
-    this.#reason ??= end
+    this.reason ??= end
     this.#pace.lastMs = this.#context.clock.now()
     finish(to)
     if (this.#watched) this.#watch()
@@ -292,7 +296,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     }
     if (this.#broken) return
     this.#broken = true
-    this.#reason = brokenEnd(error, end)
+    this.reason = brokenEnd(error, end)
     this.#pace.lastMs = this.#context.clock.now()
     const delivered = broken === this.#socket ? this.bytesFromClient : this.bytesFromEndpoint
     if (delivered === 0) reset(other)
@@ -314,7 +318,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     if (this.#stopped) return
     this.#stopped = true
     this.#broken = true
-    this.#reason = end
+    this.reason = end
     if (this.connectMs < 0) this.#giveUpDialling()
     else if (this.#endpoint) reset(this.#endpoint)
     reset(this.#socket)
@@ -339,7 +343,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.#leaveNewcomers()
     if (this.#watched) this.#context.idle.remove(this)
     this.endedMs = this.#context.clock.now()
-    this.end = this.#reason ?? 'client-closed'
+    this.end = this.reason ?? 'client-closed'
     this.#context.policy.ended(this)
     this.#onEnd(this)
   }

@@ -60,7 +60,7 @@ export class UdpSession implements SessionFacts, Expiring {
   #waiting: Uint8Array[] | undefined
   #tried: readonly Tried[] = []
   #timeouts: SessionTimeouts
-  #lastMs: number
+  lastMs: number
   #over = false
 
   constructor(
@@ -77,7 +77,7 @@ export class UdpSession implements SessionFacts, Expiring {
     this.id = context.nextId()
     this.listener = listener
     this.startedMs = context.clock.now()
-    this.#lastMs = this.startedMs
+    this.lastMs = this.startedMs
     this.#timeouts = context.policy.timeouts(listener) ?? NO_ROUTE_TIMEOUTS
     this.client = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
     fillClientAddress(peer.address, peer.port, this.client)
@@ -126,7 +126,7 @@ export class UdpSession implements SessionFacts, Expiring {
     const { udpIdleMs } = this.#timeouts
     const oneExchange = this.datagramsFromClient <= 1 && this.datagramsFromEndpoint >= 1
     const idleMs = oneExchange ? Math.min(udpIdleMs, ONE_EXCHANGE_MS) : udpIdleMs
-    return Math.min(this.#lastMs + idleMs, this.#lifeEndMs())
+    return Math.min(this.lastMs + idleMs, this.#lifeEndMs())
   }
 
   /** A timeout became shorter. */
@@ -148,7 +148,7 @@ export class UdpSession implements SessionFacts, Expiring {
   }
 
   #touch(): void {
-    this.#lastMs = this.#context.clock.now()
+    this.lastMs = this.#context.clock.now()
   }
 
   /** Chooses an endpoint and begins to connect to it; ends the session where there is none. */
@@ -211,6 +211,7 @@ export class UdpSession implements SessionFacts, Expiring {
     this.datagramsFromEndpoint++
     this.bytesFromEndpoint += datagram.length
     this.#tried = []
+    this.#context.policy.connected(this.lease)
     this.#touch()
     this.#owner.reply(this.#peer, datagram)
     const { udpResponses } = this.#timeouts
