@@ -5,7 +5,7 @@ import type { Clock } from '../lib/clock.ts'
 import { ProxyError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import type { Logger } from '../observe/logger.ts'
-import { HttpListener } from './http-listener.ts'
+import { HttpListener, PROBE_EVENTS, PROBE_LIMITS } from './http-listener.ts'
 import { leaveBody, sendJson, sendText } from './send.ts'
 
 export interface ProbeServersOptions {
@@ -81,7 +81,8 @@ class ProbeServer implements AsyncDisposable {
     const { clock, logger, random } = options
     const handle = answering(options, withMetrics)
     const serves = withMetrics ? 'metrics and health checks' : 'health checks'
-    const listener = new HttpListener({ ...bind, handle, serves, mostConnections: MOST_CONNECTIONS, clock, random, logger })
+    const limits = { ...PROBE_LIMITS, connections: MOST_CONNECTIONS }
+    const listener = new HttpListener({ at: bind, handle, serves, limits, events: PROBE_EVENTS, clock, random, logger })
     await listener.open()
     return new ProbeServer(listener)
   }

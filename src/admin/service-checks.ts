@@ -6,7 +6,7 @@ import { parseIp } from '../model/address.ts'
 import { type ListenerKey, listenerKey, type Port } from '../model/keys.ts'
 import type { HealthCheck } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
-import { HttpListener } from './http-listener.ts'
+import { HttpListener, PROBE_EVENTS, PROBE_LIMITS } from './http-listener.ts'
 import { leaveBody, sendJson } from './send.ts'
 
 export interface ServiceChecksOptions {
@@ -64,11 +64,11 @@ export class ServiceChecks implements AsyncDisposable {
       if (this.#listeners.has(key)) continue
       const { clock, logger, random } = this.#options
       const listener = new HttpListener({
-        host: address.ip,
-        port: address.port,
+        at: { host: address.ip, port: address.port },
         handle: (request, response) => this.#answer(request, response),
         serves: 'load balancers that ask for a Service',
-        mostConnections: MOST_CONNECTIONS,
+        limits: { ...PROBE_LIMITS, connections: MOST_CONNECTIONS },
+        events: PROBE_EVENTS,
         clock,
         random,
         logger,

@@ -180,16 +180,14 @@ export class Ledger {
     return active
   }
 
-  /** Those of these slots whose endpoint left with `revision` and has not come back since. */
-  stillRetired(slots: readonly number[], revision: number): number[] {
-    const retired = new Set<number>()
-    for (const left of this.#retiredEndpoints.values()) if (left.revision === revision) retired.add(left.slot)
-    return slots.filter((slot) => retired.has(slot))
-  }
-
   /** Service ports that have a slot, with their names. */
   *servicePorts(): Iterable<{ readonly slot: number; readonly key: ServicePortKey }> {
     for (const { slot, key } of this.#services.values()) yield { slot, key }
+  }
+
+  /** Endpoints that have a slot, those that left while sessions run to them among them. */
+  *endpoints(): Iterable<EndpointName & { readonly slot: number }> {
+    for (const [slot, name] of this.#endpointNames.entries()) if (name) yield { slot, ...name }
   }
 
   serviceName(slot: number): ServicePortKey | undefined {

@@ -12,6 +12,7 @@ import {
   endCell,
   endpointBase,
   endpointCell,
+  endpointTimeCell,
   groupOf,
   type LedgerRow,
   ledgerViews,
@@ -46,6 +47,9 @@ const AT_ATTEMPTS = endpointCell('attempts')
 const AT_REFUSED = endpointCell('refused')
 const AT_TIMED_OUT = endpointCell('timedOut')
 const AT_RESETS = endpointCell('resets')
+const AT_REFUSED_MS = endpointTimeCell('refusedMs')
+const AT_TIMED_OUT_MS = endpointTimeCell('timedOutMs')
+const AT_RESET_MS = endpointTimeCell('resetMs')
 
 const NO_ROUTE: Decision = { do: 'refuse', end: 'no-endpoint' }
 const NOTHING_TRIED: readonly Tried[] = []
@@ -125,7 +129,9 @@ export class RouteSessionPolicy implements SessionPolicy {
     const { services, endpoints } = this.#row
     const at = endpointBase(tried.lease)
     this.#countActive(tried.lease, -1)
-    add(endpoints, at + (tried.end === 'connect-refused' ? AT_REFUSED : AT_TIMED_OUT), 1)
+    const refused = tried.end === 'connect-refused'
+    add(endpoints, at + (refused ? AT_REFUSED : AT_TIMED_OUT), 1)
+    endpoints[at + (refused ? AT_REFUSED_MS : AT_TIMED_OUT_MS)] = this.#clock.now()
     this.#standing.failed(tried.lease)
     const serviceSlot = this.#serviceSlots[listener]
     if (serviceSlot === undefined) return
@@ -291,8 +297,10 @@ export class RouteSessionPolicy implements SessionPolicy {
     add(endpoints, at + AT_SESSIONS, 1)
     add(endpoints, at + AT_BYTES_FROM_CLIENT, session.bytesFromClient)
     add(endpoints, at + AT_BYTES_FROM_ENDPOINT, session.bytesFromEndpoint)
-    if (session.end === 'endpoint-reset') add(endpoints, at + AT_RESETS, 1)
     this.#standing.ended(session)
+    if (session.end !== 'endpoint-reset') return
+    add(endpoints, at + AT_RESETS, 1)
+    endpoints[at + AT_RESET_MS] = session.endedMs
   }
 }
 
@@ -306,5 +314,6 @@ function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: numbe
 }
 
 function isShorter(now: SessionTimeouts, before: SessionTimeouts): boolean {
-  return now.idleMs < before.idleMs || now.halfCloseMs < before.halfCloseMs || now.udpIdleMs < before.udpIdleMs
+  if (now.idleMs < before.idleMs || now.halfCloseMs < before.halfCloseMs || now.udpIdleMs < before.udpIdleMs) return true
+  return now.maxSessionMs !== undefined && now.maxSessionMs < (before.maxSessionMs ?? Number.POSITIVE_INFINITY)
 }

@@ -8,7 +8,7 @@ import { type Cidr, hostRange, type Ip } from './keys.ts'
 import type { ServiceDefaults } from './parse-options.ts'
 import { parseSendProxy } from './parse-send-proxy.ts'
 import { A_WEIGHT, parseWeight } from './preference.ts'
-import { type RemovalPolicy, SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
+import { type DeparturePolicy, SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
 
 /** What the annotations say, before what belongs together is put together. */
 interface Wishes extends Omit<ServiceOptions, 'acceptProxy' | 'health'> {
@@ -68,16 +68,22 @@ const OWN_ANNOTATIONS: readonly AnnotationRule<Wishes>[] = [
     about: 'how long the weight of an endpoint that is new or came back grows from a twentieth to its full',
     parse: timeout('slowStartMs'),
   },
+  departure('portald.io/on-endpoint-removed', 'onEndpointRemoved', 'keep', 'when their endpoint leaves the Service'),
+  departure('portald.io/on-endpoint-unready', 'onEndpointUnready', 'keep', 'when their endpoint is not ready any more'),
+  departure(
+    'portald.io/on-service-removed',
+    'onServiceRemoved',
+    '',
+    'when the Service goes, or their port of it; without it, what on-endpoint-removed says',
+  ),
   {
-    name: 'portald.io/on-endpoint-removed',
-    sets: 'onEndpointRemoved',
-    fallback: 'keep',
-    right: `must be keep, cut, or drain= and ${A_DURATION} drain=30s`,
-    about: 'what becomes of live sessions when their endpoint leaves the Service',
-    parse: (text) => {
-      const policy = parseRemoval(text)
-      return policy && { onEndpointRemoved: policy }
-    },
+    name: 'portald.io/max-session-duration',
+    sets: 'maxSessionMs',
+    fallback: '',
+    right: `must be ${A_DURATION} 8h`,
+    about:
+      'ends a session this long after it began, or up to a tenth earlier, so that those that began together do not end together',
+    parse: timeout('maxSessionMs'),
   },
   {
     name: 'portald.io/source-address',
@@ -201,6 +207,8 @@ const NOTHING: Partial<Wishes> = {
   backups: [],
   slowStartMs: undefined,
   udpResponses: undefined,
+  onServiceRemoved: undefined,
+  maxSessionMs: undefined,
   userTimeoutMs: undefined,
   sendProxy: undefined,
   acceptProxyFrom: undefined,
@@ -248,7 +256,27 @@ function spread(timeouts: readonly number[], attempts: number | undefined, forEa
   return Array.from({ length: wanted }, (_, attempt) => timeouts[Math.min(attempt, timeouts.length - 1)] as number)
 }
 
-function parseRemoval(text: string): RemovalPolicy | undefined {
+/** One of those that say what becomes of sessions that cannot go on as they did. */
+function departure(
+  name: string,
+  sets: 'onEndpointRemoved' | 'onEndpointUnready' | 'onServiceRemoved',
+  fallback: string,
+  when: string,
+): AnnotationRule<Wishes> {
+  return {
+    name,
+    sets,
+    fallback,
+    right: `must be keep, cut, or drain= and ${A_DURATION} drain=30s`,
+    about: `what becomes of live sessions ${when}`,
+    parse: (text) => {
+      const policy = parseDeparture(text)
+      return policy && { [sets]: policy }
+    },
+  }
+}
+
+function parseDeparture(text: string): DeparturePolicy | undefined {
   if (text === 'keep' || text === 'cut') return { do: text }
   const deadlineMs = text.startsWith('drain=') ? parseTimeout(text.slice('drain='.length).trim()) : undefined
   return deadlineMs === undefined ? undefined : { do: 'drain', deadlineMs }
@@ -272,7 +300,7 @@ function parseWeightOf(text: string): [Ip, number] | undefined {
 }
 
 function timeout(
-  field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'userTimeoutMs' | 'slowStartMs' | 'acceptProxyMs',
+  field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'userTimeoutMs' | 'slowStartMs' | 'acceptProxyMs' | 'maxSessionMs',
 ): AnnotationRule<Wishes>['parse'] {
   return (text) => {
     const ms = parseTimeout(text)

@@ -51,6 +51,7 @@ export interface PublishedRoute {
   readonly halfCloseMs: number
   readonly udpIdleMs: number
   readonly udpResponses: number | undefined
+  readonly maxSessionMs: number | undefined
   /** What endpoints are sent ahead of what clients send; undefined: nothing. */
   readonly prelude: Prelude | undefined
   /** Undefined: clients are who they seem to be. */

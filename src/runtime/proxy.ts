@@ -1,7 +1,8 @@
 import type { EndpointOverride, EndpointWish } from '../balancer/overlay.ts'
 import { type Clock, systemClock, type Timer } from '../lib/clock.ts'
+import { trimHeap } from '../lib/heap.ts'
+import { readPackageVersion } from '../lib/package-version.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
-import { trimHeap } from '../lib/trim-heap.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
 import type { EndpointHealth, HealthTotals } from '../model/health.ts'
@@ -16,6 +17,7 @@ import type { Source } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
 import { ControlPlane, type SourceReading } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
+import { createInspector, type Inspector } from './inspector.ts'
 import type { NodeContextOptions } from './node-context.ts'
 import { type Programmed, programmed } from './programmed.ts'
 import { openVips, type Vips } from './vips.ts'
@@ -102,6 +104,8 @@ export interface Proxy extends AsyncDisposable {
   /** The endpoints whose Services have their health watched, and what was counted of it. */
   health(): ProxyHealth
   addresses(): readonly ProxyAddress[]
+  /** For people who look into it. */
+  readonly inspect: Inspector
   read(): ProxyReading
 }
 
@@ -178,7 +182,17 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   }
 
   let draining = false
+  const inspect = createInspector({
+    prepared,
+    dataPlane,
+    controlPlane,
+    clock,
+    random: options.random ?? systemRandom,
+    version: readPackageVersion(),
+    draining: () => draining,
+  })
   return {
+    inspect,
     ready: controlPlane.ready,
     refresh() {
       vips.refresh()

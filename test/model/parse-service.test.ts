@@ -41,6 +41,9 @@ describe('a Service', () => {
         userTimeoutMs: undefined,
         onEndpointRemoved: { do: 'keep' },
         health: { check: undefined, agent: undefined, ejection: undefined, panicPercent: 0 },
+        onEndpointUnready: { do: 'keep' },
+        onServiceRemoved: undefined,
+        maxSessionMs: undefined,
         sourceAddress: 'proxy',
       },
     })

@@ -64,6 +64,7 @@ function routeWith(route: Partial<PublishedRoute> = {}): PublishedRoute {
     halfCloseMs: 60_000,
     udpIdleMs: 60_000,
     udpResponses: undefined,
+    maxSessionMs: undefined,
     prelude: undefined,
     acceptProxy: undefined,
     userTimeoutMs: undefined,

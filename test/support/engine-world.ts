@@ -77,6 +77,7 @@ export interface RouteSketch
       | 'transparent'
       | 'udpIdleMs'
       | 'udpResponses'
+      | 'maxSessionMs'
       | 'userTimeoutMs'
       | 'prelude'
       | 'acceptProxy'
@@ -106,6 +107,7 @@ const DEFAULTS = {
   halfCloseMs: LONG_MS,
   udpIdleMs: LONG_MS,
   udpResponses: undefined,
+  maxSessionMs: undefined,
   prelude: undefined,
   acceptProxy: undefined,
   userTimeoutMs: undefined,

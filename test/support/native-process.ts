@@ -44,6 +44,7 @@ const route = {
   halfCloseMs: longMs,
   udpIdleMs: longMs,
   udpResponses: undefined,
+  maxSessionMs: undefined,
   prelude: undefined,
   acceptProxy: undefined,
   userTimeoutMs: undefined,

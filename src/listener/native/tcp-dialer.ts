@@ -248,7 +248,7 @@ export class TcpDialer {
     table.lastMs[session] = now
     table.clearTried(session)
     this.#context.policy.connected(table.leases[session] as number)
-    this.#wheel.set(session, now + (table.idleMs[session] as number))
+    this.#wheel.set(session, Math.min(now + (table.idleMs[session] as number), table.lifeEndMs[session] as number))
   }
 
   /** The handshake with an endpoint has an outcome. */
