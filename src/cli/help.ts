@@ -71,6 +71,17 @@ Examples:
   portald status default/web
   portald status -o json | jq -r '.services[].endpoints[] | select(.state != "serving") | .endpoint'`,
   },
+  top: {
+    description: 'Watch what happens: rates, sessions, bytes, errors and connect times.',
+    examples: `
+IN and OUT are bytes a second from clients and to them; ERR sessions turned away or lost, FAIL attempts that failed, each
+second; P50 and P99 milliseconds in which endpoints answered. Keys: q quit, s sort, e endpoints, / filter, p pause, j k scroll.
+
+Examples:
+  portald top
+  portald top --endpoints --filter default/web
+  portald top --once --interval 10s`,
+  },
   sessions: {
     description: 'List the sessions that run now.',
     examples: `

@@ -106,6 +106,21 @@ for (const { name, ip, args, native } of ENGINES) {
       expect((await world.say(['explain', '127.0.0.1', `${ip}:1`])).code).toBe(1)
     })
 
+    it('watch what happens', async () => {
+      await using world = await openClientWorld(ip, args, ['a'])
+      const watching = world.say(['top', '--once', '--interval', '2s'])
+      const counted = async () => (await world.ask<Status>(['status'])).services[0]?.sessions.total
+      await eventually(async () => {
+        await connectNamed(ip, 8080)
+        expect(await counted()).toBeGreaterThan(3)
+      })
+      const { code, out } = await watching
+      expect(code).toBe(0)
+      const [, , titles = '', row = ''] = out.split('\n')
+      expect(titles).toMatch(/^SERVICE +UP +ACTIVE +NEW\/S +IN\/S +OUT\/S +ERR\/S +FAIL\/S +P50 +P99$/)
+      expect(row).toMatch(/^default\/web:\/TCP +1\/1 +\d/)
+    })
+
     it('count what runs and what has ended', async () => {
       await using world = await openClientWorld(ip, args, ['a'])
       const { socket } = await connectNamed(ip, 8080)
