@@ -3,7 +3,7 @@ import { LOG_LEVELS } from '../model/log-level.ts'
 import { HELP } from './help.ts'
 
 /** Commands that ask a running portald. */
-export type ClientCommand = 'status' | 'sessions' | 'kill' | 'drain' | 'undrain' | 'explain' | 'log-level' | 'top'
+export type ClientCommand = 'status' | 'sessions' | 'kill' | 'drain' | 'undrain' | 'explain' | 'log-level' | 'top' | 'trace'
 
 /** A command line of one of them; `options` by their names in camelCase, as they were written. */
 export interface ClientInvocation {
@@ -70,6 +70,10 @@ export function addClientCommands(program: Command, onChosen: (invocation: Clien
     .argument('<CLIENT>', 'the address of a client')
     .argument('<DESTINATION>', 'where it connects to: 10.96.0.10:80 or udp://10.96.0.10:53')
     .addOption(output('text', 'json', 'yaml'))
+  add('trace')
+    .argument('<SERVICE>', 'whose new sessions: default/web or default/web:http')
+    .option('--client <CIDR>', 'Only of clients with this address, or in this range')
+    .addOption(output('text', 'json'))
   add('log-level').argument('[LEVEL]', `${LOG_LEVELS.join(', ')}; says which one it is when left out`)
 }
 

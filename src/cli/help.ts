@@ -129,6 +129,17 @@ Examples:
   portald explain 192.0.2.7 10.96.0.10:80
   portald explain 192.0.2.7 udp://10.96.0.10:53 -o json | jq .outcome`,
   },
+  trace: {
+    description: 'Follow new sessions of a Service through every step, live.',
+    examples: `
+A line a step: the client came, an endpoint was chosen, refused or connected, and how it ended. The number of a session is
+the same in the access log. Ends when interrupted; nothing is left behind that costs anything.
+
+Examples:
+  portald trace default/web
+  portald trace default/web:http --client 192.0.2.7
+  portald trace default/web -o json | jq -c 'select(.step == "failed")'`,
+  },
   'log-level': {
     description: 'Say how much a running portald logs, or change it until it ends.',
     examples: `

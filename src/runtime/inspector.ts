@@ -5,6 +5,7 @@ import type { DrainedEndpoint, DrainTarget } from '../model/drain.ts'
 import type { Explanation } from '../model/explanation.ts'
 import type { SessionPage, SessionSelection } from '../model/session-view.ts'
 import type { Status } from '../model/status.ts'
+import type { TraceSelection, TraceStep } from '../model/trace.ts'
 import type { PreparedEngine } from './choose-engine.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { DataPlane } from './data-plane.ts'
@@ -14,6 +15,7 @@ import { explain, type Question } from './explain.ts'
 import { countLive } from './live-counts.ts'
 import { RunningSessions } from './running-sessions.ts'
 import { readStatus } from './status.ts'
+import { Traces } from './traces.ts'
 
 export interface InspectorParts {
   readonly prepared: Pick<PreparedEngine, 'plan' | 'engine' | 'descriptors'>
@@ -37,6 +39,9 @@ export interface Inspector {
   kill(selection: SessionSelection): Promise<number>
   /** What would become of a client's next session. Changes nothing. */
   explain(question: Question): Explanation
+  /** Gives every step of the new sessions that are meant to `take`, soon after, until disposed; or says that there is no such
+   *  Service, or that too many traces are under way. */
+  trace(selection: TraceSelection, take: (steps: readonly TraceStep[]) => void): Disposable | 'nobody' | 'too-many'
   /** Takes endpoints out (`out`), or puts them back; returns those that were meant. */
   drain(target: DrainTarget, out: boolean): readonly DrainedEndpoint[]
   /** The same without doing anything. */
@@ -53,6 +58,13 @@ export function createInspector(parts: InspectorParts): Inspector {
   const limit = descriptorLimit()
   const running = new RunningSessions({ engine, ledger, names: dataPlane.sessionLog.names, clock })
   const drains = new Drains({ overlay, ledger, engine, snapshot: () => dataPlane.snapshot })
+  const traces = new Traces({
+    engine,
+    workers: plan.workers,
+    names: dataPlane.sessionLog.names,
+    endpointName: (slot) => ledger.endpointName(slot),
+    clock,
+  })
   const reading: EndpointReading = {
     ledger: ledger.views,
     clock,
@@ -100,6 +112,7 @@ export function createInspector(parts: InspectorParts): Inspector {
         affinity: dataPlane.remembered,
         random: parts.random,
       }),
+    trace: (selection, take) => traces.open(selection, take),
     drain: (target, out) => drains.set(target, out),
     drained: (target) => drains.look(target),
     finishDrain: (target) => drains.finish(target),
