@@ -9,6 +9,7 @@ import { KUBE_PROXY_FLAGS } from '../src/model/kube-proxy-config.ts'
 import { BACKUP_LABEL, WEIGHT_LABEL } from '../src/model/preference.ts'
 import { LOG_EVENTS } from '../src/observe/log-events.ts'
 import { METRICS } from '../src/observe/metric-table.ts'
+import { closingRows } from './support/close-matrix.ts'
 import { annotationRows, kubeProxyRows, optionRows } from './support/doc-rows.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -27,6 +28,14 @@ function rows(path: string, first: RegExp): string[] {
 /** The code in the first cell of such rows. */
 function names(path: string, first: RegExp): string[] {
   return rows(path, first).map((line) => line.split('`')[1] as string)
+}
+
+/** Rows of the table of a page that has this header. */
+function tableUnder(path: string, header: string): string[] {
+  const lines = read(path).split('\n')
+  const begin = lines.indexOf(header) + 2
+  const end = lines.findIndex((line, n) => n >= begin && !line.startsWith('|'))
+  return lines.slice(begin, end)
 }
 
 /** What headings of a page are called in links. */
@@ -68,10 +77,12 @@ describe('documentation', () => {
   })
 
   it('lists every flag and field of kube-proxy as the program reads it, and no other', () => {
-    const table = read('docs/kube-proxy.md').split('\n')
-    const begin = table.indexOf('| field | flag | default | here |') + 2
-    const end = table.findIndex((line, n) => n >= begin && !line.startsWith('|'))
-    expect(table.slice(begin, end)).toEqual(kubeProxyRows())
+    expect(tableUnder('docs/kube-proxy.md', '| field | flag | default | here |')).toEqual(kubeProxyRows())
+  })
+
+  it('lists every way in which a session closes as it is tested', () => {
+    const header = '| when | who | does | the other side gets | itself gets | end | node |'
+    expect(tableUnder('docs/closing.md', header)).toEqual(closingRows())
   })
 
   it('lists every error code, and no other', () => {

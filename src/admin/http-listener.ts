@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import type { createServer, RequestListener, Server } from 'node:http'
+import type { RequestListener, Server, ServerOptions } from 'node:http'
+import type { Server as TlsServer } from 'node:https'
 import type { AddressInfo } from 'node:net'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
@@ -30,6 +31,8 @@ export interface HttpListenerOptions {
   /** What is answered there, for the log. */
   readonly serves: string
   readonly limits: HttpLimits
+  /** Makes the server, where it is not plain HTTP. */
+  readonly createServer?: (limits: ServerOptions, handle: RequestListener) => Promise<TlsServer>
   readonly events: { readonly opened: LogEvent; readonly failed: LogEvent }
   readonly clock: Clock
   readonly random: Random
@@ -47,7 +50,7 @@ const LONGEST_RETRY_MS = 15_000
 export class HttpListener implements AsyncDisposable {
   readonly #options: HttpListenerOptions
   readonly #backoff
-  #server: Server | undefined
+  #server: Server | TlsServer | undefined
   #retry: Timer | undefined
   #attempt: Promise<void> | undefined
   #disposed = false
@@ -74,14 +77,15 @@ export class HttpListener implements AsyncDisposable {
     const { at, clock, events, logger, serves } = this.#options
     const key = showPlace(at)
     try {
-      // Loaded here: it takes a while, and whoever starts without probes, or before them, need not wait for it.
-      const http = await import('node:http')
-      const server = this.#createServer(http.createServer)
+      const server = await this.#createServer()
       await listen(server, at)
       server.on('error', (error) => logger.warn(events.failed, 'a connection could not be accepted', { key, error }))
       this.#server = server
       const { port } = this.address() ?? {}
-      const address = 'path' in at || port === undefined ? key : `http://${showPlace({ ...at, port })}`
+      const address =
+        'path' in at || port === undefined
+          ? key
+          : `${this.#options.createServer ? 'https' : 'http'}://${showPlace({ ...at, port })}`
       logger.info(events.opened, `answering ${serves}`, { key, address })
     } catch (error) {
       if (!this.#failed) logger.warn(events.failed, 'address cannot be bound; it is tried again', { key, error })
@@ -90,18 +94,21 @@ export class HttpListener implements AsyncDisposable {
     }
   }
 
-  #createServer(create: typeof createServer): Server {
-    const { connections, headerBytes, requestMs, keepAliveMs, silenceMs } = this.#options.limits
-    const limits = {
+  async #createServer(): Promise<Server | TlsServer> {
+    const { createServer, handle, limits } = this.#options
+    const { connections, headerBytes, requestMs, keepAliveMs, silenceMs } = limits
+    const options: ServerOptions = {
       maxHeaderSize: headerBytes,
       headersTimeout: requestMs,
       requestTimeout: requestMs,
       keepAliveTimeout: keepAliveMs,
       connectionsCheckingInterval: requestMs,
     }
-    const server = create(limits, this.#options.handle)
+    // Loaded here: it takes a while, and whoever starts without probes, or before them, need not wait for it.
+    const server = createServer ? await createServer(options, handle) : (await import('node:http')).createServer(options, handle)
     server.maxConnections = connections
-    return server.setTimeout(silenceMs)
+    server.setTimeout(silenceMs)
+    return server
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -117,7 +124,7 @@ export class HttpListener implements AsyncDisposable {
   }
 }
 
-async function listen(server: Server, at: HttpPlace): Promise<void> {
+async function listen(server: Server | TlsServer, at: HttpPlace): Promise<void> {
   if ('path' in at) {
     await removeDeadSocket(at.path)
     // Nobody else may connect, not even for the moment before its mode could be changed. Node binds within this call.

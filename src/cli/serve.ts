@@ -3,6 +3,7 @@ import { openObserver } from '../admin/observer.ts'
 import { ADMIN_ROUTES } from '../admin/routes.ts'
 import { systemClock } from '../lib/clock.ts'
 import { showDuration } from '../lib/duration.ts'
+import { keepYoungHeapSmall } from '../lib/heap.ts'
 import { readPackageVersion } from '../lib/package-version.ts'
 import { systemRandom } from '../lib/random.ts'
 import type { Configuration } from '../model/config.ts'
@@ -12,16 +13,17 @@ import type { PreparedEngine } from '../runtime/choose-engine.ts'
 import { nodeNameOf } from '../runtime/node-context.ts'
 import { openProxy, type Proxy as RunningProxy } from '../runtime/proxy.ts'
 import type { Source } from '../source/source.ts'
-import { NO_JOURNAL } from '../store/journal.ts'
-import { JournaledStore } from '../store/object-store.ts'
 import type { ObjectStore } from '../store/store.ts'
 import { EXIT } from './command-context.ts'
+import { thisProcess } from './owner.ts'
 import { openSignals } from './signals.ts'
 
 export interface ServeOptions {
   readonly config: Configuration
   /** They belong to the proxy, and are disposed if it does not come to that. */
   readonly sources: readonly Source[]
+  /** The objects of the admin API, which are one of the sources; it stays the caller's. */
+  readonly store: ObjectStore
   readonly prepared: PreparedEngine
   readonly logger: LeveledLogger
   /** What is wrong with the options without standing in the way. */
@@ -34,7 +36,9 @@ export interface ServeOptions {
 const ATTACH_MS = 300
 
 /** Runs a proxy until a signal ends it; resolves with the exit code when everything is closed. */
-export async function serve({ config, sources, prepared, logger, warnings, onRefresh }: ServeOptions): Promise<number> {
+export async function serve({ config, sources, store, prepared, logger, warnings, onRefresh }: ServeOptions): Promise<number> {
+  // Sessions are not in this thread then, and it is ours alone.
+  if (prepared.engine.name === 'native') keepYoungHeapSmall()
   const ended = Promise.withResolvers<number>()
   const hurry = new AbortController()
   let proxy: RunningProxy | undefined
@@ -67,7 +71,6 @@ export async function serve({ config, sources, prepared, logger, warnings, onRef
     await Promise.all([...sources, prepared].map((owned) => owned[Symbol.asyncDispose]()))
     throw error
   }
-  await using store = new JournaledStore({ journal: NO_JOURNAL })
   await using admin = await openAdmin(config, version, logger, store).catch(endAll)
   await using observer = await openObserver({ config, version, clock: systemClock, random: systemRandom, logger }).catch(endAll)
   reopen = () => observer.reopen()
@@ -91,8 +94,8 @@ function openAdmin(config: Configuration, version: string, logger: LeveledLogger
     store,
     startedAtMs: Math.round(systemClock.wall() - process.uptime() * 1000),
     registrars: ADMIN_ROUTES,
+    owner: thisProcess(),
     logLevel: logger,
-    owner: { uid: process.getuid?.() ?? 0, variables: process.env },
     clock: systemClock,
     random: systemRandom,
     logger: logger.child({ component: 'admin' }),

@@ -25,6 +25,8 @@ export interface SessionTimeouts {
   readonly halfCloseMs: number
   readonly udpIdleMs: number
   readonly udpResponses: number | undefined
+  /** How long a session may last at most; what counts is `lifeEndMs`. */
+  readonly maxSessionMs: number | undefined
   /** Only engines with `user-timeout` keep it, for sessions that begin from then on. */
   readonly userTimeoutMs: number | undefined
 }
@@ -44,6 +46,8 @@ export interface SessionPolicy {
   introduced(listener: number, client: ClientAddress): Decision
   /** Ends the lease of an attempt that did not connect. */
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void
+  /** The endpoint is there: an attempt has connected, or datagrams came back. */
+  connected(lease: number): void
   /** Ends the session's lease, if it holds one, counts it and writes its record. */
   ended(session: SessionFacts): void
   /** A connected session goes to another thread, with its lease. Returns the Service slot that it counts for, which the
@@ -80,7 +84,7 @@ export type ListenerStatus =
 
 /** What an engine can keep to the letter; what it cannot is documented in `docs/engines.md`. */
 export type Capability =
-  /** A reset is passed on as a reset after all earlier bytes were delivered, always. */
+  /** A reset is passed on as a reset after all earlier bytes were delivered, and noticed when it comes, always. */
   | 'exact-reset'
   /** At the descriptor limit it stops accepting, instead of accepting and resetting. */
   | 'pause-accept'

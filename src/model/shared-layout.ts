@@ -74,15 +74,24 @@ export const ROTATIONS = 8
 export const BACKUP_ROTATION = ROTATIONS / 2
 /** Words an endpoint has in common; 0 in each says that there is nothing to say. Append, never reorder.
  *
- *  - `failures`, `health`: not used yet.
+ *  - `failures`: attempts to connect that failed since the last one that did not.
+ *  - `health`: why it is out, {@link DOWN} and {@link EJECTED} added up.
  *  - `override`: set at run time: the weight plus one, or {@link IN_MAINTENANCE}.
  *  - `ramp`: slow start: how many of {@link RAMP_STEPS} parts of its weight the endpoint has.
+ *  - `resets`: sessions that it reset before a byte came from it, since the last one that it served.
+ *  - `share`: what its agent wants of its weight: so many of {@link WHOLE_SHARE} parts, plus one.
  *
- *  Who changes one of the last two moves the version word of the Service port afterwards: pickers go by that. */
-export const ENDPOINT_WORDS = ['failures', 'health', 'override', 'ramp'] as const
+ *  Who changes one but `failures` and `resets` moves the version word of the Service port afterwards: pickers go by that. */
+export const ENDPOINT_WORDS = ['failures', 'health', 'override', 'ramp', 'resets', 'share'] as const
 export type EndpointWord = (typeof ENDPOINT_WORDS)[number]
 /** An endpoint takes no new session, not even one of a client with affinity. */
 export const IN_MAINTENANCE = -1
+/** Checks or its agent say that an endpoint does not work. */
+export const DOWN = 1
+/** Sessions found an endpoint failing. */
+export const EJECTED = 2
+/** The parts of its weight that an agent speaks of. */
+export const WHOLE_SHARE = 100
 /** The parts in which slow start gives an endpoint its weight. */
 export const RAMP_STEPS = 20
 const WORD_BYTES = 4

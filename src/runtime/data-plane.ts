@@ -1,26 +1,37 @@
 import { AffinityTable } from '../affinity/affinity-table.ts'
 import { Ledger } from '../balancer/ledger.ts'
 import { Overlay } from '../balancer/overlay.ts'
+import type { HealthChange, HealthKeeper } from '../health/keeper.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
+import { Slices } from '../lib/steps.ts'
 import type { Engine, ListenerStatus } from '../listener/listener.ts'
 import { ListenerPool } from '../listener/pool.ts'
 import type { PublishedRoute } from '../model/delta.ts'
 import type { Ip, ListenerKey, ServicePortKey } from '../model/keys.ts'
-import type { SessionRecord } from '../model/session.ts'
+import type { SessionEnd, SessionRecord } from '../model/session.ts'
 import type { SharedState } from '../model/shared-layout.ts'
 import type { CompiledService, Route, Snapshot, SnapshotDiff } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import { diff } from '../snapshot/diff.ts'
+import { arrived, type ListedEndpoint, turnedReady, turnedUnready } from '../snapshot/endpoint-changes.ts'
+import { type Departure, Departures } from './departures.ts'
+import { type CheckSettings, createEndpointHealth } from './endpoint-health.ts'
 import { EndpointHistory } from './endpoint-history.ts'
 import { Publisher } from './publish.ts'
-import { Removals } from './removals.ts'
 import { SessionLog } from './session-log.ts'
 import type { Vips } from './vips.ts'
 
 const FIRST_RETRY_MS = 250
 const LONGEST_RETRY_MS = 10_000
+/** Routes that a thread with sessions takes in before it looks after them again: a millisecond or two. */
+const MOST_PUBLISHED = 100
+const CUT_BECAUSE: { readonly [Why in Departure]: string } = {
+  'endpoint-removed': 'sessions of endpoints that left were ended',
+  'endpoint-unready': 'sessions of endpoints that are not ready were ended',
+  'service-removed': 'sessions of Services that left were ended',
+}
 
 export interface DataPlaneOptions {
   readonly engine: Engine
@@ -30,26 +41,29 @@ export interface DataPlaneOptions {
   readonly logger: Logger
   /** Undefined: the machine has the addresses that it has. */
   readonly vips?: Vips
+  readonly checks: CheckSettings
   /** Undefined: nobody reads them. */
   readonly onSession: ((record: SessionRecord) => void) | undefined
 }
 
 /** Makes sockets, routes and slots follow snapshots. Order of a change: slots are reserved, routes published, sockets
  *  opened, parked and closed, and only then is what nobody needs any more given up. A VIP is an address of this machine before its
- *  first socket is opened and until after its last one is closed. */
+ *  first socket is opened and until after its last one is closed. However large a change is, neither this thread nor one with
+ *  sessions works on it for more than a few milliseconds at a time. */
 export class DataPlane implements AsyncDisposable {
   readonly ledger: Ledger
   readonly pool: ListenerPool
   readonly sessionLog: SessionLog
   readonly overlay: Overlay
   readonly history = new EndpointHistory()
+  readonly health: HealthKeeper
   readonly #options: DataPlaneOptions
   readonly #publisher: Publisher
   readonly #affinity: AffinityTable
   #affinityEntries = 0
   /** Routes as the engine has them. */
   readonly #published = new Map<ListenerKey, PublishedRoute>()
-  readonly #removals: Removals
+  readonly #departures: Departures
   #snapshot: Snapshot | undefined
   /** Snapshots since the last one that was put in force whole. */
   #attempts: Snapshot[] = []
@@ -64,6 +78,14 @@ export class DataPlane implements AsyncDisposable {
     this.#affinity = new AffinityTable(shared.affinity)
     this.ledger = new Ledger(shared, random, () => this.#sweepAffinity())
     this.overlay = new Overlay(this.ledger, clock)
+    this.health = createEndpointHealth({
+      ledger: this.ledger,
+      clock,
+      random,
+      checks: options.checks,
+      logger: options.logger,
+      onChange: (change) => this.#healthChanged(change),
+    })
     const instance = random.below(2 ** 32).toString(16)
     this.#publisher = new Publisher(this.ledger, engine.can.has('transparent-source'), instance.padStart(8, '0'))
     this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
@@ -79,7 +101,7 @@ export class DataPlane implements AsyncDisposable {
         options.logger.info('listener.closed', 'closed', { key: route.key, kind: route.kind, service: route.service.key })
       },
     })
-    this.#removals = new Removals(clock, (leases, revision) => void this.#cut(leases, revision))
+    this.#departures = new Departures(clock, (slots, end, why) => void this.#cut(slots, end, why))
   }
 
   get snapshot(): Snapshot | undefined {
@@ -93,26 +115,24 @@ export class DataPlane implements AsyncDisposable {
     const previous = this.#snapshot
     const change = this.#attempts.length === 0 ? diff(previous, next) : this.#everything(next)
     this.#attempts.push(next)
+    const slices = new Slices(clock)
     for (const [key, compiled] of next.services) {
       const before = previous?.services.get(key)
       if (before === compiled) continue
       this.#reserve(compiled)
+      this.#welcome(compiled, before)
       this.overlay.update(compiled, before)
       this.history.update(compiled, before, clock.wall())
+      this.health.update(compiled, before)
+      if (slices.isOver()) await slices.next()
     }
 
     const routes = [...change.open, ...change.swap]
-    const set: PublishedRoute[] = []
-    for (const route of routes) {
-      const listener = this.pool.claim(route)
-      const published = this.#publisher.publish(listener, route)
-      if (!published) continue
-      this.sessionLog.opened(listener, route)
-      set.push(published)
-      this.#published.set(route.key, published)
+    for (let at = 0; at < routes.length; at += MOST_PUBLISHED) {
+      const set = routes.slice(at, at + MOST_PUBLISHED).flatMap((route) => this.#claim(route) ?? [])
+      await engine.publish({ revision: next.revision, set, remove: [] })
     }
     for (const key of change.close) this.#published.delete(key)
-    await engine.publish({ revision: next.revision, set, remove: [] })
     this.#snapshot = next
     for (const before of [previous, ...this.#attempts]) this.#release(before, next)
     await vips?.hold(next)
@@ -148,16 +168,32 @@ export class DataPlane implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.pool[Symbol.dispose]()
-    this.#removals[Symbol.dispose]()
+    this.#departures[Symbol.dispose]()
+    this.health[Symbol.dispose]()
     this.overlay[Symbol.dispose]()
     await this.#options.engine[Symbol.asyncDispose]()
     this.sessionLog[Symbol.dispose]()
+  }
+
+  /** The route with the number of its listener, as the engine needs it; undefined when there is no room for it. */
+  #claim(route: Route): PublishedRoute | undefined {
+    const listener = this.pool.claim(route)
+    const published = this.#publisher.publish(listener, route)
+    if (!published) return undefined
+    this.sessionLog.opened(listener, route)
+    this.#published.set(route.key, published)
+    return published
   }
 
   /** What to do when nobody knows how far the last attempt came: all of it. */
   #everything(next: Snapshot): SnapshotDiff {
     const close = [...this.pool.addresses()].map(({ route }) => route.key).filter((key) => !next.routes.has(key))
     return { ...diff(undefined, next), close }
+  }
+
+  /** Whoever works again starts slowly, where others are there to carry the rest. */
+  #healthChanged({ owner, service, endpoint, state, up }: HealthChange): void {
+    if (state === 'up' && up > 1) this.overlay.returned(owner, service, endpoint)
   }
 
   #reserve(compiled: CompiledService): void {
@@ -173,17 +209,34 @@ export class DataPlane implements AsyncDisposable {
       if (!after) {
         this.overlay.remove(before)
         this.history.remove(before)
+        this.health.remove(before)
       }
-      const left = this.#publisher.release(before, after, next.revision)
-      this.#removals.left(left, next.revision, (after ?? before).input.value.options.onEndpointRemoved)
+      const { left, orphaned } = this.#publisher.release(before, after, next.revision)
+      const { options } = (after ?? before).input.value
+      this.#departures.left(left, 'endpoint-removed', options.onEndpointRemoved)
+      this.#departures.left(orphaned, 'service-removed', options.onServiceRemoved ?? options.onEndpointRemoved)
+      if (after && options.onEndpointUnready.do !== 'keep') {
+        this.#departures.left(this.#slotsOf(turnedUnready(before, after)), 'endpoint-unready', options.onEndpointUnready)
+      }
     }
   }
 
-  async #cut(leases: readonly number[], revision: number): Promise<void> {
-    const gone = this.ledger.stillRetired(leases, revision)
-    const count = gone.length === 0 ? 0 : await this.#options.engine.cut({ leases: gone }, 'endpoint-removed')
-    if (count > 0)
-      this.#options.logger.info('endpoint.removed', 'sessions of endpoints that left were ended', { sessions: count })
+  /** Endpoints that came, came back or are ready again: their sessions are not to end. */
+  #welcome(compiled: CompiledService, before: CompiledService | undefined): void {
+    if (!this.#departures.waiting) return
+    for (const slot of this.#slotsOf(arrived(before, compiled))) this.#departures.back(slot)
+    const ready = before ? turnedReady(before, compiled) : []
+    for (const slot of this.#slotsOf(ready)) this.#departures.back(slot, 'endpoint-unready')
+  }
+
+  #slotsOf(endpoints: readonly ListedEndpoint[]): number[] {
+    const slots = endpoints.map(({ service, endpoint }) => this.ledger.knownEndpointSlot(service, endpoint))
+    return slots.filter((slot) => slot !== undefined)
+  }
+
+  async #cut(leases: readonly number[], end: SessionEnd, why: Departure): Promise<void> {
+    const count = await this.#options.engine.cut({ leases }, end)
+    if (count > 0) this.#options.logger.info('sessions.cut', CUT_BECAUSE[why], { sessions: count, end })
   }
 
   /** Frees affinity records that expired, or name an endpoint or Service port that is no more. */

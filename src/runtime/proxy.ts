@@ -1,10 +1,11 @@
 import type { EndpointOverride, EndpointWish } from '../balancer/overlay.ts'
 import { type Clock, systemClock, type Timer } from '../lib/clock.ts'
+import { trimHeap } from '../lib/heap.ts'
 import { readPackageVersion } from '../lib/package-version.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
-import { trimHeap } from '../lib/trim-heap.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
+import type { EndpointHealth, HealthTotals } from '../model/health.ts'
 import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
 import { parseOptionsOf } from '../model/parse-options.ts'
 import type { Problem } from '../model/problem.ts'
@@ -23,9 +24,9 @@ import { openVips, type Vips } from './vips.ts'
 
 /** How often expired affinity records, and slots that are nobody's, are freed. */
 const SWEEP_EVERY_MS = 60_000
-/** A change of so many routes leaves memory behind that is worth giving back, once it is quiet. */
+/** A change of so many routes leaves memory behind that is worth giving back, once the thread that parsed it has ended, too. */
 const TRIM_FROM_ROUTES = 1_000
-const TRIM_AFTER_MS = 2_000
+const TRIM_AFTER_MS = 12_000
 /** What the start left behind is given back when those who waited for it have been served. */
 const TRIM_START_MS = 30_000
 
@@ -77,6 +78,13 @@ export interface ProxyReading {
   readonly vips: number
 }
 
+/** What is known of the health of endpoints. */
+export interface ProxyHealth {
+  readonly endpoints: readonly EndpointHealth[]
+  /** By Service port. */
+  readonly totals: readonly HealthTotals[]
+}
+
 /** A running proxy. Disposing it ends everything now; drain first to let sessions finish. */
 export interface Proxy extends AsyncDisposable {
   /** Resolves when every source has loaded once and every listener was tried. */
@@ -93,6 +101,8 @@ export interface Proxy extends AsyncDisposable {
   setEndpoint(service: string, address: string, wish: EndpointWish): number
   /** The wishes that are kept. */
   overrides(): readonly EndpointOverride[]
+  /** The endpoints whose Services have their health watched, and what was counted of it. */
+  health(): ProxyHealth
   addresses(): readonly ProxyAddress[]
   /** For people who look into it. */
   readonly inspect: Inspector
@@ -129,6 +139,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     clock,
     random: options.random ?? systemRandom,
     logger: logger.child({ component: 'listener' }),
+    checks: { programs: config.checkPrograms, atOnce: config.checksAtOnce },
     onSession: options.onSession,
   })
   const controlPlane = new ControlPlane({
@@ -202,6 +213,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     },
     setEndpoint: (service, address, wish) => dataPlane.overlay.set(service as ServiceKey, address, wish),
     overrides: () => dataPlane.overlay.list(),
+    health: () => ({ endpoints: dataPlane.health.read(), totals: dataPlane.health.totals() }),
     addresses: () =>
       [...dataPlane.pool.addresses()].map(({ route, status }) => ({
         key: route.key,

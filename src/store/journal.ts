@@ -15,6 +15,8 @@ export interface JournalEntry {
 
 /** What goes to the disk at once, and is there or not there as a whole. */
 export interface JournalBatch {
+  /** The resourceVersion that it follows: of the newest change before. A journal that is elsewhere is not ours. */
+  readonly afterVersion: number
   readonly entries: readonly JournalEntry[]
   /** Changes up to this one need not be kept; the objects they led to do. */
   readonly forgetUpTo: number

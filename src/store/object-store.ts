@@ -8,6 +8,8 @@ export interface ObjectStoreOptions {
   readonly journal: Journal
   /** What the journal held; left out: nothing, ever. */
   readonly content?: JournalContent
+  /** Where an empty one begins; left out: with 1. */
+  readonly firstVersion?: number
   /** What it may hold; more is refused. */
   readonly mostObjects?: number
 }
@@ -47,10 +49,10 @@ export class JournaledStore implements ObjectStore {
   #acceptedVersion: number
   #disposed = false
 
-  constructor({ journal, content, mostObjects = MOST_OBJECTS }: ObjectStoreOptions) {
+  constructor({ journal, content, firstVersion = 1, mostObjects = MOST_OBJECTS }: ObjectStoreOptions) {
     this.#journal = journal
     this.#mostObjects = mostObjects
-    this.#version = content?.resourceVersion ?? 1
+    this.#version = content?.resourceVersion ?? firstVersion
     this.#acceptedVersion = this.#version
     this.#history = new History(content?.oldestVersion ?? this.#version)
     for (const object of content?.objects ?? []) this.#objects.set(storedFrom(object))
@@ -164,7 +166,11 @@ export class JournaledStore implements ObjectStore {
       this.#queue = []
       const all = batch.flatMap(({ entries }) => entries)
       try {
-        await this.#journal.commit({ entries: all.map(({ entry }) => entry), forgetUpTo: this.oldestVersion })
+        await this.#journal.commit({
+          afterVersion: this.#version,
+          entries: all.map(({ entry }) => entry),
+          forgetUpTo: this.oldestVersion,
+        })
       } catch (error) {
         this.#refuse([...batch, ...this.#queue.splice(0)], error)
         continue

@@ -13,6 +13,7 @@ export interface AdminWorldOptions {
   readonly proxy?: Partial<AdminProxy>
   readonly clock?: Clock
   readonly uid?: number
+  readonly requestMs?: number
   readonly variables?: Readonly<Record<string, string>>
 }
 
@@ -37,6 +38,7 @@ export async function openAdminWorld(flags: GivenValues, options: AdminWorldOpti
     registrars: (options.registrars ?? []).map((registrar) => async () => registrar),
     owner: { uid: options.uid ?? 0, variables: options.variables ?? {} },
     clock: options.clock ?? systemClock,
+    ...(options.requestMs === undefined ? {} : { requestMs: options.requestMs }),
     random: seededRandom(1),
     logger,
   })

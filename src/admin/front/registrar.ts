@@ -1,10 +1,11 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Clock } from '../../lib/clock.ts'
 import type { Random } from '../../lib/random.ts'
 import type { Configuration } from '../../model/config.ts'
 import type { Logger, LogLevelControl } from '../../observe/logger.ts'
 import type { Proxy as RunningProxy } from '../../runtime/proxy.ts'
 import type { ObjectStore } from '../../store/store.ts'
+import type { Caller } from './guard.ts'
 import type { AdminStreams } from './streams.ts'
 
 /** What the proxy offers to routes: to look at it and to act on it, not to end it. */
@@ -22,6 +23,8 @@ export interface AdminDeps {
   readonly clock: Clock
   readonly random: Random
   readonly logger: Logger
+  /** Who asks. Every route may be read by whoever was let in; requests that change something come only from those who may. */
+  readonly callerOf: (request: FastifyRequest) => Caller
   /** The level of the process's log; undefined where the log is somebody else's. */
   readonly logLevel?: LogLevelControl | undefined
   /** Answers that go on: watches and traces. */

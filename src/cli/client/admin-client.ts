@@ -1,6 +1,6 @@
 import { type IncomingMessage, request } from 'node:http'
 import { errnoOf, messageOf, ProxyError } from '../../lib/errors.ts'
-import { type SocketOwner, socketPath } from '../../model/admin-address.ts'
+import { type ProcessOwner, socketPath } from '../../model/admin-address.ts'
 import { parseAdminAddress } from '../../model/config-value.ts'
 import { showAddress } from '../../model/keys.ts'
 
@@ -21,7 +21,7 @@ const PATIENCE_MS = 30_000
 
 /** `text` is `unix:PATH`, `unix:` for the usual place, or `IP:PORT`.
  *  @throws ProxyError E_CONFIG when it is none of these, or there is no usual place. */
-export function createAdminClient(text: string, owner: SocketOwner): AdminClient {
+export function createAdminClient(text: string, owner: ProcessOwner): AdminClient {
   const address = parseAdminAddress(text)
   if (!address)
     throw new ProxyError('E_CONFIG', 'config', `--admin: "${text}": must be unix:PATH or IP:PORT, as portald was given it`)

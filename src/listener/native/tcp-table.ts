@@ -128,6 +128,8 @@ export class TcpTable {
   readonly lastSide: Uint8Array
   readonly idleMs: Float64Array
   readonly halfCloseMs: Float64Array
+  /** When the session must be over; Infinity: never. */
+  readonly lifeEndMs: Float64Array
   readonly keepAlive: Uint8Array
   /** TCP_USER_TIMEOUT of the session's sockets; 0: as the system has it. */
   readonly userTimeoutMs: Int32Array
@@ -167,6 +169,7 @@ export class TcpTable {
     this.lastSide = new Uint8Array(capacity)
     this.idleMs = new Float64Array(capacity)
     this.halfCloseMs = new Float64Array(capacity)
+    this.lifeEndMs = new Float64Array(capacity)
     this.keepAlive = new Uint8Array(capacity)
     this.userTimeoutMs = new Int32Array(capacity)
     this.#departed = new Uint8Array(capacity)

@@ -4,6 +4,7 @@ import { errnoOf } from '../../lib/errors.ts'
 import { fillClientAddress } from '../../model/address.ts'
 import { familyOf, type SocketAddress } from '../../model/keys.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
+import { lifeEndMs } from '../life-end.ts'
 import type { SessionTimeouts } from '../listener.ts'
 import { NO_ROUTE_TIMEOUTS, type NodeContext, OWN_ERRORS } from './context.ts'
 
@@ -124,7 +125,8 @@ export class UdpSession implements SessionFacts, Expiring {
   dueMs(): number {
     const { udpIdleMs } = this.#timeouts
     const oneExchange = this.datagramsFromClient <= 1 && this.datagramsFromEndpoint >= 1
-    return this.lastMs + (oneExchange ? Math.min(udpIdleMs, ONE_EXCHANGE_MS) : udpIdleMs)
+    const idleMs = oneExchange ? Math.min(udpIdleMs, ONE_EXCHANGE_MS) : udpIdleMs
+    return Math.min(this.lastMs + idleMs, this.#lifeEndMs())
   }
 
   /** A timeout became shorter. */
@@ -135,8 +137,14 @@ export class UdpSession implements SessionFacts, Expiring {
 
   expired(): void {
     this.#timeouts = this.#context.policy.timeouts(this.listener) ?? this.#timeouts
-    if (this.dueMs() > this.#context.clock.now()) this.#context.idle.add(this)
+    const now = this.#context.clock.now()
+    if (this.dueMs() > now) this.#context.idle.add(this)
+    else if (now >= this.#lifeEndMs()) this.cut('max-duration')
     else this.cut(this.datagramsFromEndpoint === 0 ? 'endpoint-idle' : 'client-idle')
+  }
+
+  #lifeEndMs(): number {
+    return lifeEndMs(this.id, this.startedMs, this.#timeouts.maxSessionMs)
   }
 
   #touch(): void {
@@ -203,6 +211,7 @@ export class UdpSession implements SessionFacts, Expiring {
     this.datagramsFromEndpoint++
     this.bytesFromEndpoint += datagram.length
     this.#tried = []
+    this.#context.policy.connected(this.lease)
     this.#touch()
     this.#owner.reply(this.#peer, datagram)
     const { udpResponses } = this.#timeouts
