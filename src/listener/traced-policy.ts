@@ -47,6 +47,10 @@ export class TracedPolicy implements SessionPolicy {
     this.#steps.write('failed', this.#clock.now(), listener, client, tried.lease, tried.end === 'connect-timeout' ? 1 : 0)
   }
 
+  connected(lease: number): void {
+    this.#policy.connected(lease)
+  }
+
   ended(session: SessionFacts): void {
     const { listener, client, lease, endedMs, end } = session
     if (this.#follows(listener, client)) {

@@ -3,6 +3,7 @@ import { descriptorLimit, openDescriptors } from '../lib/descriptor-limit.ts'
 import type { Random } from '../lib/random.ts'
 import type { DrainedEndpoint, DrainTarget } from '../model/drain.ts'
 import type { Explanation } from '../model/explanation.ts'
+import type { EndpointHealth } from '../model/health.ts'
 import type { SessionPage, SessionSelection } from '../model/session-view.ts'
 import type { Status } from '../model/status.ts'
 import type { TraceSelection, TraceStep } from '../model/trace.ts'
@@ -10,7 +11,7 @@ import type { PreparedEngine } from './choose-engine.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { DataPlane } from './data-plane.ts'
 import { Drains } from './drains.ts'
-import type { EndpointReading, ReadHealth } from './endpoint-status.ts'
+import type { EndpointReading } from './endpoint-status.ts'
 import { explain, type Question } from './explain.ts'
 import { countLive } from './live-counts.ts'
 import { RunningSessions } from './running-sessions.ts'
@@ -25,8 +26,6 @@ export interface InspectorParts {
   readonly random: Random
   readonly version: string
   readonly draining: () => boolean
-  /** Left out: nobody checks endpoints. */
-  readonly health?: ReadHealth
 }
 
 /** Looks into a running proxy, and does by hand what people do there. Works from what main has: nobody else is asked. */
@@ -65,18 +64,18 @@ export function createInspector(parts: InspectorParts): Inspector {
     endpointName: (slot) => ledger.endpointName(slot),
     clock,
   })
-  const reading: EndpointReading = {
+  const reading = (): EndpointReading => ({
     ledger: ledger.views,
     clock,
     slotOf: (service, endpoint) => ledger.knownEndpointSlot(service, endpoint),
     sinceMs: (service, endpoint) => dataPlane.history.sinceMs(service, endpoint),
-    health: parts.health ?? (() => undefined),
-  }
+    health: healthByName(dataPlane.health.read()),
+  })
   return {
     status: (only) =>
       readStatus(
         {
-          ...reading,
+          ...reading(),
           version: parts.version,
           pid: process.pid,
           startedMs,
@@ -104,7 +103,7 @@ export function createInspector(parts: InspectorParts): Inspector {
     kill: (selection) => running.kill(selection),
     explain: (question) =>
       explain(question, {
-        ...reading,
+        ...reading(),
         snapshot: dataPlane.snapshot,
         addresses: [...pool.addresses()],
         published: (listener) => dataPlane.published(listener),
@@ -117,4 +116,9 @@ export function createInspector(parts: InspectorParts): Inspector {
     drained: (target) => drains.look(target),
     finishDrain: (target) => drains.finish(target),
   }
+}
+
+function healthByName(all: readonly EndpointHealth[]): EndpointReading['health'] {
+  const byName = new Map(all.map((health) => [`${health.service} ${health.endpoint}`, health]))
+  return (service, endpoint) => byName.get(`${service} ${endpoint}`)
 }
