@@ -23,6 +23,7 @@ export const SESSION_ENDS = [
   'service-removed',
   'drain-timeout',
   'max-duration',
+  'endpoint-down',
   'client-limit',
   'client-rate',
   'service-rate',
