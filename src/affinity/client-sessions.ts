@@ -1,12 +1,14 @@
 import type { ClientAddress } from '../model/session.ts'
 import type { SharedState } from '../model/shared-layout.ts'
 import { CLAIM_TRIES, ClientEntries } from './client-entries.ts'
-import { NO_TOKEN, type Pace, settlePace } from './pace.ts'
+import { latestTicks, NO_TOKEN, type Pace, settlePace } from './pace.ts'
 
 /** The value of an entry is the sessions of its client plus one. One without sessions may give way to others. */
 const WITHOUT_SESSIONS = 1
 /** Word of the table's header: sessions that were let in uncounted. */
 const UNCOUNTED = 2
+/** Word of the table's header: the latest moment at which a token was asked for. */
+const LATEST = 3
 
 /** What {@link ClientSessions.enter} says instead of a ticket. */
 export const TOO_MANY = -1
@@ -29,7 +31,7 @@ export class ClientSessions {
 
   constructor({ clients, paces, serviceSlots }: Pick<SharedState, 'clients' | 'paces' | 'serviceSlots'>) {
     this.#entries = new ClientEntries(clients, WITHOUT_SESSIONS)
-    this.#header = new Int32Array(clients, 0, UNCOUNTED + 1)
+    this.#header = new Int32Array(clients, 0, LATEST + 1)
     this.#services = new Int32Array(paces, 0, serviceSlots)
     this.#clients = new Int32Array(paces, serviceSlots * Int32Array.BYTES_PER_ELEMENT)
   }
@@ -60,7 +62,7 @@ export class ClientSessions {
         entries.publish(at, WITHOUT_SESSIONS + 1)
       }
       if (pace === undefined) return at + 1
-      this.#waitMs = pace.take(this.#clients, entries.indexOf(at), nowMs, patienceMs)
+      this.#waitMs = pace.take(this.#clients, entries.indexOf(at), this.#latest(nowMs), patienceMs)
       if (this.#waitMs !== NO_TOKEN) return at + 1
       entries.add(at, -1)
       return TOO_FAST
@@ -76,7 +78,7 @@ export class ClientSessions {
 
   /** Takes a token of a Service port, which may come as late as `patienceMs` from now; false: there is none. */
   takeOf(service: number, pace: Pace, nowMs: number, patienceMs = 0): boolean {
-    this.#waitMs = pace.take(this.#services, service, nowMs, patienceMs)
+    this.#waitMs = pace.take(this.#services, service, this.#latest(nowMs), patienceMs)
     return this.#waitMs !== NO_TOKEN
   }
 
@@ -90,6 +92,7 @@ export class ClientSessions {
    *  many remain. Walks the whole table: for the main thread, every few minutes. */
   sweep(nowMs: number, isLive: (service: number) => boolean): number {
     const entries = this.#entries
+    settlePace(this.#header, LATEST, nowMs)
     for (let slot = 0; slot < this.#services.length; slot++) {
       if (this.#services[slot] === 0) continue
       if (isLive(slot)) settlePace(this.#services, slot, nowMs)
@@ -113,6 +116,10 @@ export class ClientSessions {
   /** Clients without a session that were forgotten before they had their tokens back. */
   evictions(): number {
     return this.#entries.evictions
+  }
+
+  #latest(nowMs: number): number {
+    return latestTicks(this.#header, LATEST, nowMs)
   }
 
   /** Counts one more session, if that is allowed: how many there are then. 0 where the entry is gone. */

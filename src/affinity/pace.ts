@@ -9,8 +9,21 @@ const SLACK_TICKS = 60_000 * TICKS_PER_MS
 /** There is no token. */
 export const NO_TOKEN = -1
 
-function ticks(nowMs: number): number {
+/** A moment as {@link Pace.take} wants it. */
+export function ticks(nowMs: number): number {
   return Math.floor(nowMs * TICKS_PER_MS) | 0
+}
+
+/** The latest moment that any thread has seen, this one's own time included; it is kept in `words[at]`, 0 for none. Threads read their clocks
+ *  once a turn: to one that is behind, a bucket would lack what has come in since, and a burst would be cut short. */
+export function latestTicks(words: Int32Array<SharedArrayBuffer>, at: number, nowMs: number): number {
+  const now = ticks(nowMs)
+  for (;;) {
+    const latest = Atomics.load(words, at)
+    const aheadBy = (latest - now) | 0
+    if (latest !== 0 && aheadBy >= 0 && aheadBy < SLACK_TICKS) return latest
+    if (Atomics.compareExchange(words, at, latest, now || 1) === latest) return now
+  }
 }
 
 /** Takes tokens out of buckets that fill up again at a rate. A bucket is one word, shared by all threads: the moment at which it is
@@ -28,10 +41,9 @@ export class Pace {
     this.fillMs = this.#window / TICKS_PER_MS
   }
 
-  /** Takes a token out of the bucket at `at`, or one that will be there within `patienceMs`, at most a minute: how long
+  /** Takes, at the moment `now` in {@link ticks}, a token out of the bucket at `at`, or one that will be there within `patienceMs`, at most a minute: how long
    *  that is from now, 0 for one that is there already, or {@link NO_TOKEN}. */
-  take(buckets: Int32Array<SharedArrayBuffer>, at: number, nowMs: number, patienceMs = 0): number {
-    const now = ticks(nowMs)
+  take(buckets: Int32Array<SharedArrayBuffer>, at: number, now: number, patienceMs = 0): number {
     for (;;) {
       const full = Atomics.load(buckets, at)
       const missing = missingTicks(full, now, this.#window)
@@ -50,7 +62,7 @@ function missingTicks(full: number, now: number, window: number): number {
   return missing < 0 || missing > window + SLACK_TICKS ? 0 : missing
 }
 
-/** Notes of a bucket that it is full, if it is: before the word wraps and seems to lack something. To be done every few
+/** Notes of a bucket that it is full, if it is, or forgets the latest moment of long ago: before the word wraps and seems to lack something. To be done every few
  *  minutes. Returns whether it is. */
 export function settlePace(buckets: Int32Array<SharedArrayBuffer>, at: number, nowMs: number): boolean {
   const full = Atomics.load(buckets, at)

@@ -87,6 +87,15 @@ describe('sessions by client', () => {
     expect(sessions.enter(1, client(2), ANY, pace, 1000)).toBeGreaterThan(NOT_COUNTED)
   })
 
+  it('begin as many as a burst holds, also where a thread’s clock is behind', () => {
+    const sessions = new ClientSessions(state(1024))
+    const pace = new Pace({ count: 1, perMs: 1000, burst: 4 })
+    const times = [50_000.002, 50_000.001, 49_800, 49_999, 50_000.003]
+    const tickets = times.map((nowMs) => sessions.enter(1, client(1), ANY, pace, nowMs))
+    expect(tickets.map((ticket) => (ticket > 0 ? 'in' : ticket))).toEqual(['in', 'in', 'in', 'in', TOO_FAST])
+    expect(times.map((nowMs) => sessions.takeOf(1, pace, nowMs))).toEqual([true, true, true, true, false])
+  })
+
   it('leave a pace behind until its tokens are back', () => {
     const sessions = new ClientSessions(state(1024))
     const pace = new Pace({ count: 1, perMs: 1000, burst: 1 })

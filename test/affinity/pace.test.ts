@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { NO_TOKEN, Pace, settlePace } from '../../src/affinity/pace.ts'
+import { latestTicks, NO_TOKEN, Pace, settlePace, ticks } from '../../src/affinity/pace.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -11,7 +11,7 @@ function bucket(): Int32Array<SharedArrayBuffer> {
 /** How many of so many tries succeed at one moment. */
 function takeMany(pace: Pace, buckets: Int32Array<SharedArrayBuffer>, tries: number, nowMs: number): number {
   let taken = 0
-  for (let n = 0; n < tries; n++) if (pace.take(buckets, 0, nowMs) === 0) taken++
+  for (let n = 0; n < tries; n++) if (pace.take(buckets, 0, ticks(nowMs)) === 0) taken++
   return taken
 }
 
@@ -62,8 +62,8 @@ describe('a pace', () => {
         const buckets = bucket()
         takeMany(pace, buckets, rate.burst, 500)
         const tokenMs = rate.perMs / rate.count
-        expect(pace.take(buckets, 0, 500 + tokenMs * 0.95 - 0.002)).toBe(NO_TOKEN)
-        expect(pace.take(buckets, 0, 500 + tokenMs * 1.03 + 0.002)).toBe(0)
+        expect(pace.take(buckets, 0, ticks(500 + tokenMs * 0.95 - 0.002))).toBe(NO_TOKEN)
+        expect(pace.take(buckets, 0, ticks(500 + tokenMs * 1.03 + 0.002))).toBe(0)
       }),
     )
   })
@@ -71,11 +71,22 @@ describe('a pace', () => {
   it('promises tokens to those who wait, each its own', () => {
     const pace = new Pace({ count: 10, perMs: 1000, burst: 2 })
     const buckets = bucket()
-    const waits = Array.from({ length: 8 }, () => pace.take(buckets, 0, 1000, 450))
+    const waits = Array.from({ length: 8 }, () => pace.take(buckets, 0, ticks(1000), 450))
     expect(waits).toEqual([0, 0, 100, 200, 300, 400, NO_TOKEN, NO_TOKEN])
-    expect(pace.take(buckets, 0, 1200, 250)).toBe(NO_TOKEN)
-    expect(pace.take(buckets, 0, 1200, 300)).toBe(300)
-    expect(pace.take(buckets, 0, 1600)).toBe(0)
+    expect(pace.take(buckets, 0, ticks(1200), 250)).toBe(NO_TOKEN)
+    expect(pace.take(buckets, 0, ticks(1200), 300)).toBe(300)
+    expect(pace.take(buckets, 0, ticks(1600))).toBe(0)
+  })
+
+  it('goes by the latest moment of all threads, whenever that is', () => {
+    for (const startMs of [0, 1000, 2 ** 22 - 30_000, 2 ** 22, 2 ** 21 - 5, 1e9]) {
+      const words = bucket()
+      expect(latestTicks(words, 0, startMs)).toBe(ticks(startMs))
+      expect(latestTicks(words, 0, startMs + 500)).toBe(ticks(startMs + 500))
+      expect(latestTicks(words, 0, startMs + 400)).toBe(ticks(startMs + 500))
+      settlePace(words, 0, startMs + 60_000)
+      expect(latestTicks(words, 0, startMs + 2 ** 22 - 5_000)).toBe(ticks(startMs + 2 ** 22 - 5_000))
+    }
   })
 
   it('gives nothing away to a thread whose clock is behind', () => {
