@@ -17,12 +17,12 @@ export function ticks(nowMs: number): number {
 /** The latest moment that any thread has seen, this one's own time included; it is kept in `words[at]`, 0 for none. Threads read their clocks
  *  once a turn: to one that is behind, a bucket would lack what has come in since, and a burst would be cut short. */
 export function latestTicks(words: Int32Array<SharedArrayBuffer>, at: number, nowMs: number): number {
-  const now = ticks(nowMs)
+  const now = ticks(nowMs) || 1
   for (;;) {
     const latest = Atomics.load(words, at)
     const aheadBy = (latest - now) | 0
     if (latest !== 0 && aheadBy >= 0 && aheadBy < SLACK_TICKS) return latest
-    if (Atomics.compareExchange(words, at, latest, now || 1) === latest) return now
+    if (Atomics.compareExchange(words, at, latest, now) === latest) return now
   }
 }
 
