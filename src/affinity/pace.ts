@@ -17,7 +17,7 @@ export function ticks(nowMs: number): number {
 /** The latest moment that any thread has seen, this one's own time included; it is kept in `words[at]`, 0 for none. Threads read their clocks
  *  once a turn: to one that is behind, a bucket would lack what has come in since, and a burst would be cut short. */
 export function latestTicks(words: Int32Array<SharedArrayBuffer>, at: number, nowMs: number): number {
-  const now = ticks(nowMs) || 1
+  const now = ticks(nowMs)
   for (;;) {
     const latest = Atomics.load(words, at)
     const aheadBy = (latest - now) | 0
@@ -49,8 +49,8 @@ export class Pace {
       const missing = missingTicks(full, now, this.#window)
       const wait = missing + this.#interval - this.#window
       if (wait > patienceMs * TICKS_PER_MS) return NO_TOKEN
-      // 0 would say that it is full.
-      const next = (now + missing + this.#interval) | 0 || 1
+      // 0 would say that it is full: a tick earlier is as good.
+      const next = (now + missing + this.#interval) | 0 || -1
       if (Atomics.compareExchange(buckets, at, full, next) === full) return wait > 0 ? wait / TICKS_PER_MS : 0
     }
   }
