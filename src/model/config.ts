@@ -1,4 +1,5 @@
 import { nearest } from '../lib/nearest.ts'
+import type { AccessFormat } from './access-format.ts'
 import type { AdminAccess, AdminAddress } from './admin-address.ts'
 import { type ConfigurationFile, checkApiVersion, configError, type Given, placeOf } from './config-given.ts'
 import {
@@ -74,6 +75,9 @@ export interface Configuration {
   readonly logLevel: OptionValue<'logLevel'>
   /** A path, `-` for standard output, or undefined: off. */
   readonly accessLog: string | undefined
+  readonly accessLogFormat: AccessFormat
+  /** Of sessions that ended well, one in so many has a line. */
+  readonly accessLogSample: number
   /** Undefined: off. */
   readonly metricsBindAddress: SocketAddress | undefined
   /** Whether metrics tell of single endpoints. */
@@ -162,6 +166,8 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     checksAtOnce: required('checksAtOnce'),
     logLevel: required('logLevel'),
     accessLog: read('accessLog').at(-1),
+    accessLogFormat: required('accessLogFormat'),
+    accessLogSample: required('accessLogSample'),
     metricsBindAddress: read('metricsBindAddress').at(-1),
     metricsPerEndpoint: required('metricsPerEndpoint'),
     healthzBindAddress: read('healthzBindAddress').at(-1),

@@ -45,6 +45,8 @@ export interface DataPlaneOptions {
   readonly checks: CheckSettings
   /** Undefined: nobody reads them. */
   readonly onSession: ((record: SessionRecord) => void) | undefined
+  /** Of which it is told; undefined: of all. */
+  readonly tellsOf?: ((id: number, end: SessionEnd) => boolean) | undefined
 }
 
 /** Makes sockets, routes and slots follow snapshots. Order of a change: slots are reserved, routes published, sockets
@@ -89,7 +91,10 @@ export class DataPlane implements AsyncDisposable {
     })
     const instance = random.below(2 ** 32).toString(16)
     this.#publisher = new Publisher(this.ledger, engine.can.has('transparent-source'), instance.padStart(8, '0'))
-    this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
+    const { onSession, tellsOf } = options
+    this.sessionLog = new SessionLog(shared, this.ledger, clock, { take: onSession, tellsOf }, () =>
+      this.ledger.reclaim(this.#acknowledged),
+    )
     this.pool = new ListenerPool({
       engine,
       clock,

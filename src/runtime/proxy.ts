@@ -9,7 +9,7 @@ import type { EndpointHealth, HealthTotals } from '../model/health.ts'
 import type { EndpointKey, ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
 import { parseOptionsOf } from '../model/parse-options.ts'
 import type { Problem } from '../model/problem.ts'
-import type { SessionRecord } from '../model/session.ts'
+import type { SessionEnd, SessionRecord } from '../model/session.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
 import type { FrontendKind, Snapshot } from '../model/snapshot.ts'
 import type { WorkerPulse } from '../model/worker-pulse.ts'
@@ -43,6 +43,8 @@ export interface ProxyOptions {
   readonly random?: Random
   /** Told of every session that ended, soon after. */
   readonly onSession?: (record: SessionRecord) => void
+  /** Of which sessions it is told; of all when left out. */
+  readonly tellsOf?: (id: number, end: SessionEnd) => boolean
   /** Told when a change was seen. */
   readonly onQueued?: () => void
   /** Told when everything seen so far begins to be put in force. */
@@ -145,6 +147,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     logger: logger.child({ component: 'listener' }),
     checks: { programs: config.checkPrograms, atOnce: config.checksAtOnce },
     onSession: options.onSession,
+    tellsOf: options.tellsOf,
   })
   const controlPlane = new ControlPlane({
     sources: options.sources,
