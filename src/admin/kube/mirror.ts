@@ -14,7 +14,7 @@ import { isEqual, mappingAt, textAt, withMetadata } from './values.ts'
 /** Keeps what files and clusters say in the store too, marked as theirs, so that it is listed and watched like everything
  *  else. Nobody else writes those objects. */
 export interface Mirror extends Disposable {
-  /** Resolves when what the sources said last is in the store. */
+  /** Resolves when what the sources said last is in the store, or cannot be put there. Never rejects. */
   settle(): Promise<void>
 }
 
@@ -41,6 +41,7 @@ export function openMirror({ store, read, api, startedAtMs, clock, logger }: Mir
   let running: Promise<void> | undefined
   let timer = clock.after(LOOK_EVERY_MS, look)
   let disposed = false
+  let failing = false
 
   async function follow(): Promise<void> {
     const sources = read().filter(({ name }) => name !== api)
@@ -75,19 +76,27 @@ export function openMirror({ store, read, api, startedAtMs, clock, logger }: Mir
     seen = versions
   }
 
+  async function followOrSay(): Promise<void> {
+    try {
+      await follow()
+      failing = false
+    } catch (error) {
+      if (!failing) logger.warn('admin.failed', 'objects of files and clusters cannot be shown; trying again', { error })
+      failing = true
+    }
+  }
+
   function settle(): Promise<void> {
-    running ??= follow().finally(() => {
+    running ??= followOrSay().finally(() => {
       running = undefined
     })
     return running
   }
 
   function look(): void {
-    settle()
-      .catch((error) => logger.warn('admin.failed', 'objects of files and clusters cannot be shown; trying again', { error }))
-      .finally(() => {
-        if (!disposed) timer = clock.after(LOOK_EVERY_MS, look)
-      })
+    settle().finally(() => {
+      if (!disposed) timer = clock.after(LOOK_EVERY_MS, look)
+    })
   }
 
   return {
