@@ -44,6 +44,7 @@ describe.each(kubectls)('kubectl 1.$minor', (kubectl: Kubectl) => {
     stack.use(await TcpEndpoint.open(ENDPOINT, 'say hello, echo', 8080))
     writeFileSync(join(api.folder, 'web.yaml'), WEB)
     writeFileSync(join(api.folder, 'changed.yaml'), WEB.replace('port: 80}', 'port: 81}'))
+    writeFileSync(join(api.folder, 'other.yaml'), WEB.replace('app: web', 'app: other').replace('port: 80}', 'port: 82}'))
     writeFileSync(join(api.folder, 'editor'), '#!/bin/sh\nsed -i "s/port: 81$/port: 82/" "$1"\n')
     chmodSync(join(api.folder, 'editor'), 0o755)
   })
@@ -126,13 +127,13 @@ describe.each(kubectls)('kubectl 1.$minor', (kubectl: Kubectl) => {
   })
 
   it('applies on the server, and is told of conflicts', async () => {
-    const conflict = await run('apply --server-side --field-manager=other -f web.yaml')
+    const conflict = await run('apply --server-side --field-manager=other -f other.yaml')
     expect(conflict.code).toBe(1)
-    expect(conflict.err).toContain('conflict')
-    expect(await works('apply --server-side --field-manager=other --force-conflicts -f web.yaml')).toContain(
+    expect(conflict.err).toContain('.metadata.labels.app')
+    expect(await works('apply --server-side --field-manager=other --force-conflicts -f other.yaml')).toContain(
       'service/web serverside-applied',
     )
-    expect((await web()).spec['ports']).toMatchObject([{}, { port: 80 }])
+    expect((await web()).metadata.labels).toMatchObject({ app: 'other' })
   })
 
   it('replaces them and creates others', async () => {
