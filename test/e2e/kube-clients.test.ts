@@ -11,6 +11,7 @@ import {
   type V1Service,
 } from '@kubernetes/client-node'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { systemRandom } from '../../src/lib/random.ts'
 import { eventually } from '../support/eventually.ts'
 import { followCluster } from '../support/followed-cluster.ts'
 import { type KubeProcess, openKubeProcess } from '../support/kube-process.ts'
@@ -98,12 +99,12 @@ describe('clients of other makers', () => {
       kind: 'Config',
       'current-context': 'portald',
       contexts: [{ name: 'portald', context: { cluster: 'portald', user: 'nobody' } }],
-      clusters: [{ name: 'portald', cluster: { server: api.url } }],
+      clusters: [{ name: 'portald', cluster: { server: api.url, 'insecure-skip-tls-verify': true } }],
       users: [{ name: 'nobody', user: {} }],
     })
     writeFileSync(join(api.folder, 'kubeconfig'), kubeconfig)
     await core.createNamespacedService({ namespace, body: service('a') })
-    await using cluster = followCluster(kubeconfig, { namespace })
+    await using cluster = followCluster(kubeconfig, { namespace, random: systemRandom })
     await cluster.holds('Service ours/a')
     const labels = { 'kubernetes.io/service-name': 'a' }
     const slice = { metadata: { name: 'a-1', labels }, addressType: 'IPv4', endpoints: [{ addresses: ['127.0.0.1'] }], ports: [] }
