@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { dump } from 'js-yaml'
+import { ProxyError } from '../../lib/errors.ts'
 import { parseOptionsOf } from '../../model/parse-options.ts'
 import type { AdminDeps, AdminRegistrar } from '../front/registrar.ts'
 import { PLAIN_HEADERS } from '../front/status.ts'
@@ -9,7 +10,7 @@ import { createInsight } from './insight.ts'
 import { answerKube, refusalAnswer, type WholeAnswer, YAML_TYPE } from './kube-api.ts'
 import { type Mirror, openMirror } from './mirror.ts'
 import { ensureNamespace } from './prepare.ts'
-import { badRequest } from './refusal.ts'
+import { badRequest, unavailable } from './refusal.ts'
 import { keepStatus } from './status-keeper.ts'
 
 /** What a header can say, and how many of them go with an answer. */
@@ -66,13 +67,18 @@ async function answer(
   // What this server does not speak is said in a word, before anything else about the body.
   const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0)
   if (headers['content-encoding']) return send(reply, refusalAnswer(badRequest('a body must not be compressed')))
-  const answered = await answerKube(context, version, {
+  const asked = {
     method: method === 'HEAD' ? 'GET' : method,
     url,
     accept: headers.accept,
     contentType: headers['content-type'],
     userAgent: headers['user-agent'] ?? '',
     bytes,
+  }
+  const answered = await answerKube(context, version, asked).catch((error: unknown) => {
+    // Nothing of it is in force, and it may go well in a moment: that is no error of ours.
+    if (error instanceof ProxyError && error.code === 'E_STORE') return refusalAnswer(unavailable(error.message))
+    throw error
   })
   if (!('watch' in answered)) return send(reply, answered)
   const stream = streams.open(request, reply, 'application/json')
