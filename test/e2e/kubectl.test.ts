@@ -69,6 +69,7 @@ describe.each(kubectls)('kubectl 1.$minor', (kubectl: Kubectl) => {
     const resources = await works('api-resources')
     for (const name of ['services', 'endpoints', 'endpointslices', 'namespaces']) expect(resources).toContain(name)
     expect(await works('version')).toContain('portald')
+    expect(await works('get --raw /readyz')).toBe('ok')
     expect(await works('get ns')).toMatch(/^default +Active/m)
   })
 

@@ -17,6 +17,8 @@ import { keepStatus } from './status-keeper.ts'
 const LONGEST_WARNING = 500
 const MOST_WARNINGS = 20
 
+const TEXT_HEADERS = { ...PLAIN_HEADERS, 'content-type': 'text/plain; charset=utf-8' }
+
 const PATHS = ['/api', '/api/*', '/apis', '/apis/*', '/openapi/*', '/version', '/swagger-2.0.0.pb-v1']
 
 /** The dialect of a Kubernetes API server: Services, their endpoints, and namespaces. */
@@ -52,6 +54,15 @@ export const registerKube: AdminRegistrar = async (app, deps) => {
   // Bodies are read by rules of their own, whatever they say they are.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  app.get('/livez', (_request, reply) => reply.headers(TEXT_HEADERS).send('ok'))
+  app.get('/healthz', (_request, reply) => reply.headers(TEXT_HEADERS).send('ok'))
+  app.get('/readyz', (_request, reply) => {
+    const ready = proxy.read().synced
+    return reply
+      .code(ready ? 200 : 503)
+      .headers(TEXT_HEADERS)
+      .send(ready ? 'ok' : 'some objects were not read yet')
+  })
   for (const url of PATHS) app.all(url, (request, reply) => answer(context, mirror, deps, request, reply))
 }
 
