@@ -1,7 +1,7 @@
 import type { Json } from '../support/objects.ts'
 
 /** Requests with the answers of a Kubernetes API server: code, reason, and the fields of its causes. The same table is put to
- *  ours (`kube-cases.test.ts`) and to a real one (`test/real/`). Where ours is meant to differ, `ours` says how. */
+ *  ours (`cases.test.ts`) and to a real one (`test/real/`). Where ours is meant to differ, `ours` says how. */
 export interface KubeCase {
   readonly name: string
   /** Objects to create before. */
@@ -471,7 +471,7 @@ const CHANGES: readonly KubeCase[] = [
     web,
     APPLY,
     applied({ ports: [{ name: 'b', port: 0, protocol: 'TCP' }] }),
-    invalid('FieldValueInvalid spec.ports[1].port'),
+    invalid('FieldValueInvalid spec.ports[1].port', 'FieldValueInvalid spec.ports[1].targetPort'),
   ),
   {
     name: 'apply: what is not there',
