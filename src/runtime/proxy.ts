@@ -1,7 +1,7 @@
 import type { EndpointOverride, EndpointWish } from '../balancer/overlay.ts'
 import { type Clock, systemClock, type Timer } from '../lib/clock.ts'
+import { trimHeap } from '../lib/heap.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
-import { trimHeap } from '../lib/trim-heap.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
 import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
