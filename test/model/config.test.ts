@@ -64,6 +64,8 @@ describe('configuration', () => {
         serviceNodePortRange: [30000, 32767],
         onlyWithoutIpvs: false,
         scheduler: 'rr',
+        checkPrograms: new Map(),
+        checksAtOnce: 64,
         logLevel: 'info',
         accessLog: undefined,
         metricsBindAddress: { ip: '127.0.0.1', port: 10249 },

@@ -20,6 +20,7 @@ export const NO_ROUTE_TIMEOUTS: SessionTimeouts = {
   halfCloseMs: 60_000,
   udpIdleMs: 60_000,
   udpResponses: undefined,
+  maxSessionMs: undefined,
   userTimeoutMs: undefined,
 }
 
