@@ -147,20 +147,14 @@ describe.each(kubectls)('kubectl 1.$minor', (kubectl: Kubectl) => {
     expect(column(await works('get svc made'), 'made', 'CLUSTER-IP')).toContain(`127.135.${minor + 100}.`)
   })
 
-  it.skipIf(minor >= 32)(
-    `creates by words${minor >= 32 ? ' (since 1.32 it does so in protobuf, which is not spoken)' : ''}`,
-    async () => {
-      expect(await works('create service clusterip worded --tcp=5678:8080')).toBe('service/worded created\n')
-      expect(await works('create ns green')).toBe('namespace/green created\n')
-      await works('delete ns green')
-      await works('delete svc worded')
-    },
-  )
-
-  it.skipIf(minor < 32)(`is told that protobuf is not spoken${minor < 32 ? ' (before 1.32 it speaks JSON)' : ''}`, async () => {
-    const { code, err } = await run('create ns green')
-    expect(code).toBe(1)
-    expect(err).toContain('application/json')
+  // Since 1.32 in protobuf.
+  it('creates by words', async () => {
+    expect(await works('create service clusterip worded --tcp=5678:8080')).toBe('service/worded created\n')
+    expect(await works('create service externalname named --external-name=db.example.com')).toBe('service/named created\n')
+    expect(column(await works('get svc worded'), 'worded', 'PORT(S)')).toBe('5678/TCP')
+    expect(await works('create ns green')).toBe('namespace/green created\n')
+    await works('delete ns green')
+    await works('delete svc worded named')
   })
 
   it('is told what is wrong, field by field', async () => {

@@ -141,7 +141,7 @@ describe('a new object', () => {
   })
 
   it.each([
-    ['application/vnd.kubernetes.protobuf', 415],
+    ['application/vnd.kubernetes.protobuf', 400],
     ['text/plain', 415],
   ])('is refused as %s', async (type, code) => {
     expect((await world.ask('POST', SERVICES, named('web'), { type })).code).toBe(code)
