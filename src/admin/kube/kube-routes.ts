@@ -34,22 +34,22 @@ export const registerKube: AdminRegistrar = async (app, deps) => {
     clusterIpRanges: config.serviceClusterIpRanges,
     nodePortRange: config.serviceNodePortRange,
   }
-  // A host that lets nothing be written can still be looked at.
-  await ensureNamespace(context, 'default').catch((error) => {
-    logger.warn('admin.failed', 'the namespace default could not be made; it comes with the first object', { error })
-  })
-  const mirror = openMirror({
-    store,
-    clock,
-    logger,
-    api: API_SOURCE,
-    startedAtMs: deps.startedAtMs,
-    read: () => proxy.read().sources,
-  })
-  const keeper = keepStatus(store, insight, clock, logger)
+  const stack = new DisposableStack()
+  let mirror: Promise<Mirror> | undefined
+  /** Begins to keep the store up with everything else: with the first request for objects, for nobody else looks there. */
+  async function begin(): Promise<Mirror> {
+    // A host that lets nothing be written can still be looked at.
+    await ensureNamespace(context, 'default').catch((error) => {
+      logger.warn('admin.failed', 'the namespace default could not be made; it comes with the first object', { error })
+    })
+    const { startedAtMs } = deps
+    const read = () => proxy.read().sources
+    stack.use(keepStatus(store, insight, clock, logger))
+    return stack.use(openMirror({ store, clock, logger, api: API_SOURCE, startedAtMs, read }))
+  }
   app.addHook('onClose', async () => {
-    mirror[Symbol.dispose]()
-    keeper[Symbol.dispose]()
+    await mirror
+    stack.dispose()
   })
   // Bodies are read by rules of their own, whatever they say they are.
   app.removeAllContentTypeParsers()
@@ -63,7 +63,12 @@ export const registerKube: AdminRegistrar = async (app, deps) => {
       .headers(TEXT_HEADERS)
       .send(ready ? 'ok' : 'some objects were not read yet')
   })
-  for (const url of PATHS) app.all(url, (request, reply) => answer(context, mirror, deps, request, reply))
+  for (const url of PATHS) {
+    app.all(url, async (request, reply) => {
+      mirror ??= begin()
+      return await answer(context, await mirror, deps, request, reply)
+    })
+  }
 }
 
 async function answer(
