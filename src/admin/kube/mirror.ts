@@ -126,7 +126,7 @@ function completed(kind: Kind, object: Mapping, namespace: string, owner: string
   const metadata = mappingAt(object, 'metadata')
   const seed = hash('sha256', JSON.stringify([owner.replace(/:\d+$/, ''), kind.kind, namespace, metadata['name']]), 'hex')
   const uid = seed.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-  return withMetadata(toStored(kind, object), {
+  return withMetadata(withDefaults(storedKind(kind.resource), toStored(kind, object)), {
     namespace: namespace || undefined,
     uid: metadata['uid'] ?? uid,
     creationTimestamp: textAt(metadata, 'creationTimestamp') || startedAt,
