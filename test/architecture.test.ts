@@ -28,6 +28,7 @@ const DOORS: Readonly<Record<string, readonly string[] | 'all'>> = {
   'source/cluster': ['cluster-source.ts'],
   'admin/kube': ['kube-routes.ts'],
   'admin/front': ['front.ts', 'application.ts', 'registrar.ts', 'status.ts'],
+  'health/checks': ['ask-endpoint.ts'],
   'listener/node': ['engine.ts'],
   'listener/native': ['engine.ts', 'loop.ts'],
   'listener/sctp': ['engine.ts'],

@@ -10,7 +10,21 @@ import type { PublishedRoute, RouteDelta } from '../../model/delta.ts'
 import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import { bindFailure } from '../bind-failure.ts'
-import type { Capability, Engine, ListenerSpec, ListenerStatus, SessionFilter, SessionPolicy } from '../listener.ts'
+import type {
+  Capability,
+  Engine,
+  ListenerSpec,
+  ListenerStatus,
+  MovedSoFar,
+  SessionFilter,
+  SessionListing,
+  SessionPolicy,
+  SessionQuery,
+  TraceOrder,
+  WorkerReading,
+} from '../listener.ts'
+import { SessionMatcher } from '../session-matcher.ts'
+import { listSessions, tallySessions } from './session-list.ts'
 import { SessionMover } from './session-mover.ts'
 import { WorkerCrew } from './worker-crew.ts'
 import type { WorkerHandle } from './worker-handle.ts'
@@ -76,6 +90,8 @@ class NativeEngine implements Engine {
   /** Descriptors of listeners. */
   #held = 0
   #revision = 0
+  /** What a worker that takes another's place is told. */
+  #trace: TraceOrder | undefined
   #draining = false
   #disposed = false
 
@@ -163,6 +179,10 @@ class NativeEngine implements Engine {
     return answers.reduce((sum, { count }) => sum + count, 0)
   }
 
+  list(query: SessionQuery, most: number): Promise<SessionListing> {
+    return listSessions(this.#crew.workers, new SessionMatcher(query), most)
+  }
+
   /** Moves connected TCP sessions to another worker, as far as there is room for them; neither side notices. `worker` counts
    *  from 0. Returns how many. UDP sessions stay: their clients' datagrams come in at the socket of one worker. */
   move(filter: SessionFilter, worker: number): Promise<number> {
@@ -171,6 +191,19 @@ class NativeEngine implements Engine {
 
   sessions(): number {
     return this.#crew.workers.reduce((sum, worker) => sum + worker.sessions, 0)
+  }
+
+  async trace(order: TraceOrder | undefined): Promise<void> {
+    this.#trace = order
+    await this.#crew.ask({ do: 'trace', order })
+  }
+
+  tally(look: (session: MovedSoFar) => void): void {
+    tallySessions(this.#crew.workers, look)
+  }
+
+  workers(): readonly WorkerReading[] {
+    return this.#crew.workers.map(({ sessions, over }) => ({ sessions, running: !over }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -187,6 +220,7 @@ class NativeEngine implements Engine {
   #instruct(worker: WorkerHandle): void {
     this.#shareDescriptors()
     void worker.ask({ do: 'publish', delta: { revision: this.#revision, set: [...this.#routes.values()], remove: [] } })
+    if (this.#trace) void worker.ask({ do: 'trace', order: this.#trace })
     for (const opened of this.#listeners.values()) if (opened.listening) void this.#hand(worker, opened)
   }
 
