@@ -13,7 +13,7 @@ import type { Mapping } from './outcome.ts'
 import { isEqual, mappingAt, textAt, withMetadata } from './values.ts'
 
 /** Keeps what files and clusters say in the store too, marked as theirs, so that it is listed and watched like everything
- *  else. Nobody else writes those objects. */
+ *  else; it is not written down. Nobody else writes those objects. */
 export interface Mirror extends Disposable {
   /** Resolves when what the sources said last is in the store, or cannot be put there. Never rejects. */
   settle(): Promise<void>
@@ -64,7 +64,7 @@ export function openMirror({ store, read, api, startedAtMs, clock, logger }: Mir
         const there = view.get(key)
         if (there && ownerOf(there) === undefined) continue
         if (there && ownerOf(there) === owner && isSame(there, value)) continue
-        writes.push({ key, value, aside: { owner } satisfies Foreign })
+        writes.push({ key, value, aside: { owner } satisfies Foreign, kept: false })
       }
       for (const kind of complete ? new Set(KINDS.map((one) => one.kind)) : []) {
         for (const object of view.list(kind)) {

@@ -166,7 +166,7 @@ function decide(
   if (stored && prepared.unchanged) return { writes: [], object: stored, created, warnings }
   const resourceVersion = stored?.resourceVersion ?? 0
   const value = withMetadata(prepared.object, { resourceVersion: stored ? String(resourceVersion) : undefined })
-  const next: StoredObject = { key, resourceVersion, value, aside: undefined }
+  const next: StoredObject = { key, resourceVersion, value, aside: undefined, kept: true }
   // Whoever was only waiting for its last finalizer is gone with it.
   const finished = textAt(value, 'metadata', 'deletionTimestamp') !== '' && listAt(value, 'metadata', 'finalizers').length === 0
   if (finished) return { writes: [{ key, value: undefined }], object: next, created, warnings }
