@@ -3,7 +3,17 @@ import { LOG_LEVELS } from '../model/log-level.ts'
 import { HELP } from './help.ts'
 
 /** Commands that ask a running portald. */
-export type ClientCommand = 'status' | 'sessions' | 'kill' | 'drain' | 'undrain' | 'explain' | 'log-level' | 'top' | 'trace'
+export type ClientCommand =
+  | 'status'
+  | 'sessions'
+  | 'kill'
+  | 'drain'
+  | 'undrain'
+  | 'explain'
+  | 'log-level'
+  | 'top'
+  | 'trace'
+  | 'export'
 
 /** A command line of one of them; `options` by their names in camelCase, as they were written. */
 export interface ClientInvocation {
@@ -74,6 +84,7 @@ export function addClientCommands(program: Command, onChosen: (invocation: Clien
     .argument('<SERVICE>', 'whose new sessions: default/web or default/web:http')
     .option('--client <CIDR>', 'Only of clients with this address, or in this range')
     .addOption(output('text', 'json'))
+  add('export').addOption(new Option('-o, --output <FORMAT>', 'How to print them').choices(['yaml', 'json']).default('yaml'))
   add('log-level').argument('[LEVEL]', `${LOG_LEVELS.join(', ')}; says which one it is when left out`)
 }
 

@@ -71,6 +71,13 @@ Examples:
   portald status default/web
   portald status -o json | jq -r '.services[].endpoints[] | select(.state != "serving") | .endpoint'`,
   },
+  export: {
+    description: 'Print the objects that were given to a running portald through its API.',
+    examples: `
+Examples:
+  portald export > objects.yaml
+  portald export --admin 127.0.0.1:10246 | kubectl --server http://other:10246 apply -f -`,
+  },
   top: {
     description: 'Watch what happens: rates, sessions, bytes, errors and connect times.',
     examples: `

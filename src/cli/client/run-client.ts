@@ -25,6 +25,7 @@ const COMMANDS: { readonly [Name in ClientCommand]: Run } = {
   'log-level': logLevel,
   top,
   trace,
+  export: exportObjects,
 }
 
 /** Does what such a command line asks for; resolves with the exit code. */
@@ -46,6 +47,12 @@ async function status({ client, words: [service], options, context: { output } }
   const width = output.width
   if (format === 'json' || format === 'yaml') output.out(showDocument(found, format))
   else output.out(service === undefined ? showStatus(found, { width, wide: format === 'wide' }) : showServices(found, width))
+  return EXIT.done
+}
+
+async function exportObjects({ client, options, context: { output } }: Asking): Promise<number> {
+  const objects = await client.get<object>('/portald/v1/objects')
+  output.out(showDocument(objects, options.output === 'json' ? 'json' : 'yaml'))
   return EXIT.done
 }
 
