@@ -10,7 +10,7 @@ import type { RouteDelta } from '../../model/delta.ts'
 import type { SessionPolicy, TraceOrder } from '../listener.ts'
 import { TracedPolicy } from '../traced-policy.ts'
 import { EndpointAddresses } from './endpoint-addresses.ts'
-import { ADOPTED_WORD, BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
+import { ADOPTED_WORD, BUDGET_WORD, LOOPING_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
 import { TcpDoors } from './tcp-doors.ts'
 import { TcpMover } from './tcp-mover.ts'
@@ -103,6 +103,7 @@ export class Loop {
 
   /** Runs until the stop word is set; resolves then, with nothing left open. */
   async run(): Promise<void> {
+    Atomics.store(this.#control, LOOPING_WORD, 1)
     while (this.#control[STOP_WORD] === 0) {
       if (this.#turn()) await new Promise<void>((resolve) => setImmediate(resolve))
     }
