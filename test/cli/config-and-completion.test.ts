@@ -73,7 +73,7 @@ describe('portald completion', () => {
         .trim()
         .split(' ')
     expect(complete('ex')).toEqual(['explain'])
-    expect(complete('status', '-')).toEqual(['--admin', '--output', '--help'])
+    expect(complete('status', '-')).toEqual(['--admin', '--admin-ca', '--output', '--help'])
     expect(complete('status', '--output', '')).toEqual(['text', 'wide', 'json', 'yaml'])
     expect(complete('run', '--engine', 'n')).toEqual(['native', 'node'])
     expect(complete('--log-level', 'd')).toEqual(['debug'])
