@@ -217,11 +217,7 @@ describe('a command that asks a running portald', () => {
     const tokens = join(folder.path, 'tokens')
     writeFileSync(tokens, 'a-token-of-alices,alice\na-token-of-the-board,board,read-only\n', { mode: 0o600 })
     const access = ['--admin-tls-cert', certPath, '--admin-tls-key', keyPath, '--admin-token-file', tokens]
-    await using world = await openClientWorld(
-      '127.136.1.7',
-      ['--engine', 'node', '--admin', '0.0.0.0:20249', ...access],
-      ['a'],
-    )
+    await using world = await openClientWorld('127.136.1.7', ['--engine', 'node', '--admin', '0.0.0.0:20249', ...access], ['a'])
     const say = async (token: string, argv: readonly string[], ca = authority.certPath) => {
       const output = createWrittenOutput()
       const variables = { PORTALD_ADMIN: 'https://127.136.1.7:20249', PORTALD_ADMIN_TOKEN: token, PORTALD_ADMIN_CA: ca }
