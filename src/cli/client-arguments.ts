@@ -26,6 +26,7 @@ export interface ClientInvocation {
 export interface ClientOptions {
   /** Where portald answers; undefined: where it usually does. */
   readonly admin?: string
+  readonly adminCa?: string
   readonly output?: string
   readonly service?: string
   readonly endpoint?: string
@@ -51,7 +52,11 @@ export function addClientCommands(program: Command, onChosen: (invocation: Clien
       .description(HELP[name].description)
       .addHelpText('after', HELP[name].examples)
       .showHelpAfterError(`run "portald ${name} --help" for what it takes`)
-    command.option('--admin <ADDR>', 'Where portald answers: unix:PATH or IP:PORT; PORTALD_ADMIN when left out')
+    command.option(
+      '--admin <ADDR>',
+      'Where portald answers: unix:PATH, IP:PORT or https://NAME:PORT; PORTALD_ADMIN when left out',
+    )
+    command.option('--admin-ca <FILE>', 'Certificate of the authority to trust for it; PORTALD_ADMIN_CA when left out')
     return command.action(() => onChosen({ command: 'client', name, words: command.args, options: command.opts() }))
   }
   add('status')
