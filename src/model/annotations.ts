@@ -34,6 +34,8 @@ export interface AnnotationRule {
 const MOST_ATTEMPTS = 16
 const MOST_RESPONSES = 1_000_000
 const MOST_TRUSTED = 256
+const MOST_CONNECTIONS = 1_000_000
+const MOST_WAITING = 65_536
 /** Node's timers keep no longer ones. */
 const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
 const A_DURATION = 'a duration from 1ms to 596h, such as'
@@ -124,6 +126,55 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     },
   },
   {
+    name: 'portald.io/max-connections',
+    sets: 'maxConnections',
+    fallback: '',
+    right: `must be a whole number from 1 to ${MOST_CONNECTIONS}`,
+    about: 'how many sessions each port of the Service may have at once, see [queue.md](queue.md)',
+    parse: (text) => {
+      const maxConnections = parseCount(text, MOST_CONNECTIONS)
+      return maxConnections === undefined ? undefined : { maxConnections }
+    },
+  },
+  {
+    name: 'portald.io/max-connections-per-endpoint',
+    sets: 'maxPerEndpoint',
+    fallback: '',
+    right: `must be a whole number from 1 to ${MOST_CONNECTIONS}`,
+    about: 'how many sessions each endpoint of a port may have at once',
+    parse: (text) => {
+      const maxPerEndpoint = parseCount(text, MOST_CONNECTIONS)
+      return maxPerEndpoint === undefined ? undefined : { maxPerEndpoint }
+    },
+  },
+  {
+    name: 'portald.io/queue',
+    sets: 'queueLength',
+    fallback: '1024',
+    right: `must be a whole number from 0 to ${MOST_WAITING}`,
+    about: 'how many TCP clients of a port may wait while it is full, or has no endpoint; who comes above that is turned away',
+    parse: (text) => {
+      const queueLength = text === '0' ? 0 : parseCount(text, MOST_WAITING)
+      return queueLength === undefined ? undefined : { queueLength }
+    },
+  },
+  {
+    name: 'portald.io/queue-timeout',
+    sets: 'queueMs',
+    fallback: '5s',
+    right: `must be ${A_DURATION} 5s`,
+    about: 'how long each of them may wait while it is full',
+    parse: timeout('queueMs'),
+  },
+  {
+    name: 'portald.io/hold',
+    sets: 'holdMs',
+    fallback: '',
+    right: `must be ${A_DURATION} 30s`,
+    about: 'lets TCP clients wait for so long while the Service has no endpoint, instead of refusing them',
+    parse: timeout('holdMs'),
+  },
+  {
     name: 'portald.io/idle-timeout',
     sets: 'idleMs',
     fallback: '1h',
@@ -207,6 +258,9 @@ const NOTHING: Partial<Wishes> = {
   backups: [],
   slowStartMs: undefined,
   udpResponses: undefined,
+  maxConnections: undefined,
+  maxPerEndpoint: undefined,
+  holdMs: undefined,
   userTimeoutMs: undefined,
   sendProxy: undefined,
   acceptProxyFrom: undefined,
@@ -276,7 +330,7 @@ function parseWeightOf(text: string): [Ip, number] | undefined {
 }
 
 function timeout(
-  field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'userTimeoutMs' | 'slowStartMs' | 'acceptProxyMs',
+  field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'userTimeoutMs' | 'slowStartMs' | 'acceptProxyMs' | 'queueMs' | 'holdMs',
 ): AnnotationRule['parse'] {
   return (text) => {
     const ms = parseTimeout(text)

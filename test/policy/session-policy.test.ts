@@ -65,6 +65,7 @@ function routeWith(route: Partial<PublishedRoute> = {}): PublishedRoute {
     udpResponses: undefined,
     prelude: undefined,
     acceptProxy: undefined,
+    limits: undefined,
     userTimeoutMs: undefined,
     ...route,
   }

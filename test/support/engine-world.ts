@@ -108,6 +108,7 @@ const DEFAULTS = {
   udpResponses: undefined,
   prelude: undefined,
   acceptProxy: undefined,
+  limits: undefined,
   userTimeoutMs: undefined,
 } as const satisfies Partial<PublishedRoute>
 

@@ -45,6 +45,7 @@ const route = {
   udpResponses: undefined,
   prelude: undefined,
   acceptProxy: undefined,
+  limits: undefined,
   userTimeoutMs: undefined,
 } as const
 await engine.publish({ revision: 1, set: [route], remove: [] })
