@@ -7,6 +7,7 @@ import { fuzzCases } from './engine-fuzz.cases.ts'
 import { limitCases } from './engine-limits.cases.ts'
 import { listenerCases } from './engine-listeners.cases.ts'
 import { proxyCases } from './engine-proxy.cases.ts'
+import { queueCases } from './engine-queue.cases.ts'
 import { tcpCases } from './engine-tcp.cases.ts'
 import { udpCases } from './engine-udp.cases.ts'
 
@@ -42,6 +43,7 @@ export function engineCases(openEngine: OpenTestEngine, suite: EngineSuite): voi
   listenerCases(cases)
   limitCases(cases)
   proxyCases(cases)
+  queueCases(cases)
   udpCases(cases)
   fuzzCases(cases)
 }
