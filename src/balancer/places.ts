@@ -20,6 +20,7 @@ export class Places {
   readonly #ownLine: LineRow
   /** By Service slot: not 0 once this thread counts its sessions for it. */
   readonly #counted: Uint8Array
+  #raced = false
 
   constructor(ledger: LedgerViews, lines: LineViews, row: number) {
     this.#ledger = ledger
@@ -67,7 +68,7 @@ export class Places {
   }
 
   /** Counts one session more at an endpoint, if there is a place for it. False: there is none, or other threads were about to
-   *  take the last one at the same time, so that it may be free again. */
+   *  take the last one at the same time. */
   take(owner: number, slot: number, limits: Limits): boolean {
     const { maxSessions = UNLIMITED, maxPerEndpoint = UNLIMITED } = limits
     for (let race = 0; race < MOST_RACES; race++) {
@@ -80,8 +81,17 @@ export class Places {
         return true
       }
       this.change(owner, slot, -1)
+      this.#raced = true
     }
     return false
+  }
+
+  /** Whether a place was given back since this was asked last because other threads were about to take it: who looked at that
+   *  moment has seen it taken. */
+  takeRace(): boolean {
+    const raced = this.#raced
+    this.#raced = false
+    return raced
   }
 
   #leased(owner: number): number {

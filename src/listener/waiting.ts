@@ -117,12 +117,9 @@ export class Waiting implements WaitingSessions {
 
     const remembered = route.affinityTimeoutMs === undefined ? -1 : this.#host.remembered(route, choices, client, tried)
     let position = this.#place(route, limits, choices, client, tried, remembered)
-    if (position === FULL) {
-      const decision = this.#full(route, choices, waiter, false)
-      // A place that two threads took at once may be free again.
-      lines.freed(route.serviceSlot)
-      return decision
-    }
+    const decision = position === FULL ? this.#full(route, choices, waiter, false) : undefined
+    if (this.#places.takeRace()) lines.freed(route.serviceSlot)
+    if (decision) return decision
     if (position < 0) return outOfAttempts(tried)
     // Where its endpoint is full, a client goes to another one this time.
     if (route.affinityTimeoutMs !== undefined && remembered < 0)

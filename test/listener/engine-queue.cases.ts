@@ -119,7 +119,7 @@ export function queueCases({ open, workers }: Cases): void {
       const clients = await queueUp(listener, 2)
       const turnedAway = listener.start()
       expect(await turnedAway.ends()).toBe('reset')
-      expect(listener.ended('over-limit')).toBe(1)
+      await eventually(() => expect(listener.ended('over-limit')).toBe(1))
       await listener.publish({ limits: limits({ maxSessions: 1, queueMs: SHORT_MS }) })
       for (const client of clients) expect(await client.ends()).toBe('reset')
       const late = (await listener.records(3)).filter(({ end }) => end === 'queue-timeout')
@@ -190,7 +190,7 @@ export function queueCases({ open, workers }: Cases): void {
       await client?.receives('a0')
       client?.close()
       await drained
-      expect(listener.ended('client-closed')).toBe(2)
+      await eventually(() => expect(listener.ended('client-closed')).toBe(2))
     })
 
     it('gives the place of an attempt that failed to the next, and lets the session try elsewhere', async () => {
@@ -283,7 +283,7 @@ export function queueCases({ open, workers }: Cases): void {
       const [client] = await queueUp(listener, 1)
       await listener.publish({ limits: undefined })
       expect(await client?.ends()).toBe('reset')
-      expect(listener.ended('no-endpoint')).toBe(2)
+      await eventually(() => expect(listener.ended('no-endpoint')).toBe(2))
     })
 
     it('drops the datagrams of UDP clients, which send again', async () => {
