@@ -161,10 +161,20 @@ export class Waiting implements WaitingSessions {
       const shunned = this.#shun(limits, endpoints, tried)
       position = picker.pick(client, shunned)
       if (position < 0) position = pickAgain(endpoints, shunned)
-      if (position < 0) return shunned.length > tried.length ? FULL : -1
+      // Others could have the place that this session may not try again: it must not stand in their way.
+      if (position < 0) return shunned.length === tried.length || this.#isRoomAmong(tried, limits, choices) ? -1 : FULL
       if (this.#take(route, limits, choices, position)) return position
     }
     return FULL
+  }
+
+  /** Whether an endpoint that was tried has a place. */
+  #isRoomAmong(tried: readonly Tried[], limits: RouteLimits, choices: Choices): boolean {
+    for (let n = 0; n < tried.length; n++) {
+      const { lease } = tried[n] as Tried
+      if (choices.positionOf(lease) >= 0 && this.#places.hasRoomAt(lease, limits)) return true
+    }
+    return false
   }
 
   #take({ serviceSlot }: PublishedRoute, limits: RouteLimits, choices: Choices, position: number): boolean {
