@@ -158,6 +158,7 @@ function readMetrics(
   return {
     build: { version, engine: now.engine, workers: now.workers },
     ledger: now.ledger,
+    lines: now.lines,
     services: now.servicePorts,
     affinity: now.affinity,
     listeners,

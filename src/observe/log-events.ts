@@ -29,6 +29,7 @@ export const LOG_EVENTS = {
   'listener.parked': 'no endpoint is left: clients are refused until there is one',
   'listener.closed': 'a socket is gone',
   'endpoint.removed': 'an endpoint left while sessions ran to it',
+  'service.needs-endpoints': 'clients come to a Service that holds them and has no endpoint: somebody should start one',
   'worker.died': 'a thread that runs sessions ended by itself; its sessions are lost, another takes its place',
   'session.failed': 'an error of ours ended one session (`internal`); nothing else is touched',
   'ledger.full': 'no slot is left to count a Service port or endpoint; it is left out',

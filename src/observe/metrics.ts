@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Clock } from '../lib/clock.ts'
 import type { IpFamily } from '../model/keys.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
+import type { LineViews } from '../model/shared-lines.ts'
 import { METRICS, type MetricDefinition, type MetricName } from './metric-table.ts'
 import { type CountedService, serviceMetrics } from './service-metrics.ts'
 
@@ -17,6 +18,7 @@ export interface ChangeCounts {
 export interface MetricsReading {
   readonly build: { readonly version: string; readonly engine: string; readonly workers: number }
   readonly ledger: LedgerViews
+  readonly lines: LineViews
   readonly services: Iterable<CountedService>
   readonly affinity: { readonly entries: number; readonly evictions: number }
   /** How many listeners are in each state. */
@@ -124,7 +126,7 @@ export function createMetrics({ source, clock, processMetrics = true }: MetricsO
     async scrape() {
       const reading = source.read()
       for (const update of refreshers) update(reading)
-      return `${await registry.metrics()}\n${serviceMetrics(reading.ledger, reading.services)}`
+      return `${await registry.metrics()}\n${serviceMetrics(reading.ledger, reading.lines, reading.services)}`
     },
     syncQueued(families) {
       for (const family of families) queuedAt.set({ ip_family: family }, clock.wall() / 1000)

@@ -1,6 +1,8 @@
 import { SESSION_ENDS } from '../model/session.ts'
 import { CONNECT_BUCKETS_MS, type LedgerViews } from '../model/shared-layout.ts'
+import type { LineViews } from '../model/shared-lines.ts'
 import { type ServiceTotals, serviceTotals } from './ledger-totals.ts'
+import { type LabelledService, lineMetrics } from './line-metrics.ts'
 import { METRICS, type MetricName } from './metric-table.ts'
 
 /** A Service port that is counted, and where. */
@@ -14,12 +16,13 @@ export interface CountedService {
  *
  *  Written by hand: 1,000 Service ports are 27,000 lines, which take prom-client 75 ms and this 15 ms, on the thread
  *  that with the node engine relays sessions. */
-export function serviceMetrics(ledger: LedgerViews, services: Iterable<CountedService>): string {
+export function serviceMetrics(ledger: LedgerViews, lines: LineViews, services: Iterable<CountedService>): string {
   const all: Counted[] = []
   for (const { slot, key } of services) {
     const protocolAt = key.lastIndexOf('/')
     const protocol = key.slice(protocolAt + 1)
     all.push({
+      slot,
       labels: `service="${escapeLabel(key.slice(0, protocolAt))}",protocol="${escapeLabel(protocol)}"`,
       totals: serviceTotals(ledger, slot),
       datagrams: protocol === 'UDP',
@@ -47,11 +50,11 @@ export function serviceMetrics(ledger: LedgerViews, services: Iterable<CountedSe
     family('portald_affinity_hits_total', all, ({ counters }, put) => put('', counters.affinityHits)),
     family('portald_affinity_misses_total', all, ({ counters }, put) => put('', counters.affinityMisses)),
     family('portald_udp_evictions_total', udp, ({ counters }, put) => put('', counters.udpEvictions)),
+    lineMetrics(lines, all),
   ].join('\n')
 }
 
-interface Counted {
-  readonly labels: string
+interface Counted extends LabelledService {
   readonly totals: ServiceTotals
   readonly datagrams: boolean
 }

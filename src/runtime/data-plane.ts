@@ -13,6 +13,7 @@ import type { SharedState } from '../model/shared-layout.ts'
 import type { CompiledService, Route, Snapshot, SnapshotDiff } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import { diff } from '../snapshot/diff.ts'
+import { Needs } from './needs.ts'
 import { Publisher } from './publish.ts'
 import { Removals } from './removals.ts'
 import { SessionLog } from './session-log.ts'
@@ -46,6 +47,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #affinity: AffinityTable
   #affinityEntries = 0
   readonly #removals: Removals
+  readonly #needs: Needs
   #snapshot: Snapshot | undefined
   /** Snapshots since the last one that was put in force whole. */
   #attempts: Snapshot[] = []
@@ -62,7 +64,8 @@ export class DataPlane implements AsyncDisposable {
     this.overlay = new Overlay(this.ledger, clock)
     const instance = random.below(2 ** 32).toString(16)
     this.#publisher = new Publisher(this.ledger, engine.can.has('transparent-source'), instance.padStart(8, '0'))
-    this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
+    this.#needs = new Needs(this.ledger, clock, options.logger)
+    this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.#drained())
     this.pool = new ListenerPool({
       engine,
       clock,
@@ -96,6 +99,7 @@ export class DataPlane implements AsyncDisposable {
       this.overlay.update(compiled, before)
     }
 
+    this.#needs.follow(next)
     const routes = [...change.open, ...change.swap]
     const set: PublishedRoute[] = []
     for (const route of routes) {
@@ -135,6 +139,12 @@ export class DataPlane implements AsyncDisposable {
     this.overlay[Symbol.dispose]()
     await this.#options.engine[Symbol.asyncDispose]()
     this.sessionLog[Symbol.dispose]()
+  }
+
+  /** The rings of ended sessions are empty. */
+  #drained(): void {
+    this.ledger.reclaim(this.#acknowledged)
+    this.#needs.look()
   }
 
   /** What to do when nobody knows how far the last attempt came: all of it. */

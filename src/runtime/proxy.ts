@@ -9,6 +9,7 @@ import { parseOptionsOf } from '../model/parse-options.ts'
 import type { Problem } from '../model/problem.ts'
 import type { SessionRecord } from '../model/session.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
+import type { LineViews } from '../model/shared-lines.ts'
 import type { FrontendKind, Snapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Source } from '../source/source.ts'
@@ -65,6 +66,7 @@ export interface ProxyReading {
   readonly problems: readonly Problem[]
   readonly sources: readonly SourceReading[]
   readonly ledger: LedgerViews
+  readonly lines: LineViews
   readonly servicePorts: Iterable<{ readonly slot: number; readonly key: ServicePortKey }>
   readonly affinity: { readonly entries: number; readonly evictions: number }
   readonly recordsDropped: number
@@ -203,6 +205,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       problems: dataPlane.snapshot?.problems ?? [],
       sources: controlPlane.states(),
       ledger: dataPlane.ledger.views,
+      lines: dataPlane.ledger.lines,
       servicePorts: dataPlane.servicePorts(),
       affinity: dataPlane.affinity(),
       recordsDropped: dataPlane.sessionLog.dropped(),

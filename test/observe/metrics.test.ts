@@ -12,6 +12,7 @@ import {
   serviceBase,
   serviceCell,
 } from '../../src/model/shared-layout.ts'
+import { lineViews } from '../../src/model/shared-lines.ts'
 import { serviceTotals } from '../../src/observe/ledger-totals.ts'
 import { LOG_EVENTS } from '../../src/observe/log-events.ts'
 import { METRICS, type MetricDefinition } from '../../src/observe/metric-table.ts'
@@ -31,6 +32,9 @@ function reading(more: Partial<MetricsReading> = {}): MetricsReading {
   return {
     build: { version: '0.1.0', engine: 'node', workers: 1 },
     ledger: ledger(),
+    lines: lineViews(
+      createSharedState({ rows: 2, serviceSlots: 1024, endpointSlots: 1, affinityEntries: 32, recordsPerRing: 2 }),
+    ),
     services: [],
     affinity: { entries: 0, evictions: 0 },
     listeners: new Map(),
