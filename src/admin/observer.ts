@@ -160,6 +160,7 @@ function readMetrics(
     ledger: now.ledger,
     lines: now.lines,
     services: now.servicePorts,
+    health: proxy.health().totals,
     affinity: now.affinity,
     listeners,
     sources: now.sources.map(({ name, state, readAtMs }) => ({ name, synced: state?.synced ?? false, readAtMs })),

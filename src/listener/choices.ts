@@ -53,9 +53,7 @@ function waitIn(line: number, { queueLength: most }: RouteLimits, withinMs: numb
 }
 
 /** A picker, and what it was made for. */
-interface MadePicker {
-  readonly scheduler: PublishedRoute['scheduler']
-  readonly rotation: number
+interface MadePicker extends Pick<PublishedRoute, 'scheduler' | 'rotation' | 'panicPercent'> {
   readonly picker: Picker
 }
 
@@ -72,12 +70,12 @@ export class ChoicesMaker {
     return new Choices(list, this.#pickerFor(route, list), route)
   }
 
-  #pickerFor({ scheduler, serviceSlot, ip }: PublishedRoute, { endpoints, rotation }: EndpointList): Picker {
+  #pickerFor({ scheduler, serviceSlot, ip, panicPercent }: PublishedRoute, { endpoints, rotation }: EndpointList): Picker {
     const known = this.#made.get(endpoints)
-    if (known?.scheduler === scheduler && known.rotation === rotation) return known.picker
-    const picker = createPicker(scheduler, endpoints, { ...this.#state, serviceSlot, rotation, ip })
+    if (known?.scheduler === scheduler && known.rotation === rotation && known.panicPercent === panicPercent) return known.picker
+    const picker = createPicker(scheduler, endpoints, { ...this.#state, serviceSlot, rotation, ip, panicPercent })
     // By dh every listener has its own.
-    if (scheduler !== 'dh') this.#made.set(endpoints, { scheduler, rotation, picker })
+    if (scheduler !== 'dh') this.#made.set(endpoints, { scheduler, rotation, panicPercent, picker })
     return picker
   }
 }

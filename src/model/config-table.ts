@@ -1,53 +1,10 @@
+import { ADMIN_OPTIONS } from './admin-options.ts'
+import type { ConfigOption, OptionCommand, OptionKind } from './config-option.ts'
 import { SCHEDULER_NAMES } from './service.ts'
 
-/** How the text of an option is read; the plural kinds are lists. */
-export type OptionKind =
-  | 'text'
-  | 'texts'
-  | 'choice'
-  | 'integer'
-  | 'boolean'
-  | 'duration'
-  | 'address'
-  | 'ips'
-  | 'cidr'
-  | 'cidrs'
-  | 'node-addresses'
-  | 'labels'
-  | 'port-range'
+export type { ConfigOption, OptionCommand, OptionKind, ValueRule } from './config-option.ts'
 
-/** The commands that take options. */
-export type OptionCommand = 'run' | 'forward' | 'check' | 'doctor'
-
-/** What a value may be. */
-export interface ValueRule {
-  readonly kind: OptionKind
-  /** The words a `choice` may be. */
-  readonly choices?: readonly string[]
-  /** The least an `integer` may be, or a `duration` in milliseconds; 0 when left out. */
-  readonly least?: number
-  /** The most they may be; a `duration` may be 596 h when left out. */
-  readonly most?: number
-  /** The port of an `address` that names none. */
-  readonly port?: number
-  /** An item that has to be the only one of its list. */
-  readonly alone?: string
-}
-
-/** One option of the process, whichever way it is given. */
-export interface ConfigOption extends ValueRule {
-  /** What stands for the value in help texts; empty for a switch. */
-  readonly argument: string
-  /** The value when nothing is given, written as it would be given; empty: nothing, or off. */
-  readonly default: string
-  /** The same for `forward` and the library, where it is another one. */
-  readonly forwardDefault?: string
-  /** The commands that take its flag. */
-  readonly commands: readonly OptionCommand[]
-  /** What it does, for help texts and docs: one or two sentences without a full stop at the end. */
-  readonly help: string
-}
-
+const LISTS: readonly OptionKind[] = ['texts', 'ips', 'cidrs', 'node-addresses', 'labels', 'programs', 'admin-addresses']
 const SERVING: readonly OptionCommand[] = ['run', 'forward']
 const ENGINE: readonly OptionCommand[] = ['run', 'forward', 'doctor']
 const VALIDITY: readonly OptionCommand[] = ['run', 'check', 'doctor']
@@ -222,6 +179,22 @@ export const CONFIG_OPTIONS = {
     commands: ALL,
     help: 'How an endpoint is chosen, by a name of IPVS, p2c or random; a Service may say otherwise with portald.io/scheduler',
   },
+  checkProgram: {
+    kind: 'programs',
+    argument: 'NAME=COMMAND',
+    default: '',
+    commands: ALL,
+    help: 'Program that checks endpoints where Services say portald.io/check: exec:NAME; an absolute path and words, {ip} and {port} in them, without a shell',
+  },
+  checksAtOnce: {
+    kind: 'integer',
+    argument: 'N',
+    least: 1,
+    most: 10_000,
+    default: '64',
+    commands: SERVING,
+    help: 'How many endpoints may be asked at the same moment whether they work',
+  },
   logLevel: {
     kind: 'choice',
     argument: 'LEVEL',
@@ -255,6 +228,7 @@ export const CONFIG_OPTIONS = {
     commands: SERVING,
     help: 'Address of /healthz, /livez and /readyz; empty switches it off',
   },
+  ...ADMIN_OPTIONS,
   shutdownDelay: {
     kind: 'duration',
     argument: 'DURATION',
@@ -324,5 +298,5 @@ export function variableOf(key: OptionKey): string {
 
 /** Whether an option takes several values: its flag repeats, and one value may hold several between commas. */
 export function isList(kind: OptionKind): boolean {
-  return kind === 'texts' || kind === 'ips' || kind === 'cidrs' || kind === 'node-addresses' || kind === 'labels'
+  return LISTS.includes(kind)
 }

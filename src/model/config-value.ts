@@ -1,5 +1,7 @@
 import { parseDuration, showDuration } from '../lib/duration.ts'
 import { parseCidr, parseIp, parsePort } from './address.ts'
+import type { AdminAddress } from './admin-address.ts'
+import { type CheckProgram, parseCheckProgram } from './check-program.ts'
 import type { CONFIG_OPTIONS, OptionKey, OptionKind, ValueRule } from './config-table.ts'
 import type { Cidr, Ip, Port, SocketAddress } from './keys.ts'
 import { type Label, parseLabel } from './labels.ts'
@@ -9,6 +11,10 @@ export const PRIMARY = 'primary'
 
 /** Ports from one to another, both included. */
 export type PortRange = readonly [from: Port, to: Port]
+
+const UNIX = 'unix:'
+/** Longer ones do not fit the kernel's address of a Unix socket. */
+const LONGEST_SOCKET_PATH_BYTES = 107
 
 interface KindValues {
   text: string
@@ -24,6 +30,8 @@ interface KindValues {
   'node-addresses': Cidr | typeof PRIMARY
   labels: Label
   'port-range': PortRange
+  'admin-addresses': AdminAddress
+  programs: CheckProgram
 }
 
 /** What one value of an option becomes: a duration is milliseconds, a choice is one of its words. */
@@ -45,6 +53,16 @@ export function parseSocketAddress(text: string): SocketAddress | undefined {
   const ip = parseIp(bracketed ?? plain ?? '')
   const port = parsePort(Number(portText))
   return ip !== undefined && port !== undefined ? { ip, port } : undefined
+}
+
+/** `unix:PATH`, `unix:` or `IP:PORT`. */
+export function parseAdminAddress(text: string): AdminAddress | undefined {
+  if (text.startsWith(UNIX)) {
+    const path = text.slice(UNIX.length)
+    return Buffer.byteLength(path) <= LONGEST_SOCKET_PATH_BYTES && !path.includes('\0') ? { kind: 'unix', path } : undefined
+  }
+  const address = parseSocketAddress(text)
+  return address && { kind: 'tcp', ...address }
 }
 
 function parsePortRange(text: string): PortRange | undefined {
@@ -98,8 +116,17 @@ const READINGS: { readonly [Kind in OptionKind]: Reading<KindValues[Kind]> } = {
     parse: (text) => (text === PRIMARY ? text : parseCidr(text)),
     expected: () => `an address range such as 192.0.2.0/24 or 2001:db8::/64, or ${PRIMARY} alone`,
   },
+  programs: {
+    parse: parseCheckProgram,
+    expected: () =>
+      'a name, = and the absolute path of a program with its arguments, such as redis=/usr/bin/redis-cli -h {ip} ping',
+  },
   labels: { parse: parseLabel, expected: () => 'a label such as topology.kubernetes.io/zone=zone-a' },
   'port-range': { parse: parsePortRange, expected: () => 'two ports from 1 to 65535 such as 30000-32767, the lower one first' },
+  'admin-addresses': {
+    parse: parseAdminAddress,
+    expected: () => 'an address and port such as 127.0.0.1:10246 or [::1]:10246, or unix:PATH with a path of 107 bytes at most',
+  },
 }
 
 /** Reads one value of an option; undefined when it is not one. */

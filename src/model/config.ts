@@ -1,4 +1,5 @@
 import { nearest } from '../lib/nearest.ts'
+import type { AdminAccess, AdminAddress } from './admin-address.ts'
 import { type ConfigurationFile, checkApiVersion, configError, type Given, placeOf } from './config-given.ts'
 import {
   CONFIG_OPTIONS,
@@ -67,6 +68,9 @@ export interface Configuration {
   readonly onlyWithoutIpvs: boolean
   /** Of Services that do not say. */
   readonly scheduler: OptionValue<'scheduler'>
+  /** Path and arguments of programs that check endpoints, by name. */
+  readonly checkPrograms: ReadonlyMap<string, readonly string[]>
+  readonly checksAtOnce: number
   readonly logLevel: OptionValue<'logLevel'>
   /** A path, `-` for standard output, or undefined: off. */
   readonly accessLog: string | undefined
@@ -74,6 +78,11 @@ export interface Configuration {
   readonly metricsBindAddress: SocketAddress | undefined
   /** Undefined: off. */
   readonly healthzBindAddress: SocketAddress | undefined
+  /** Empty: nowhere. */
+  readonly admin: readonly AdminAddress[]
+  readonly adminAccess: AdminAccess
+  /** Undefined: the usual place. */
+  readonly stateDir: string | undefined
   readonly shutdownDelayMs: number
   readonly drainTimeoutMs: number
   /** The three of Services that do not say. */
@@ -147,10 +156,21 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     serviceNodePortRange: required('serviceNodePortRange'),
     onlyWithoutIpvs: required('onlyWithoutIpvs'),
     scheduler: required('scheduler'),
+    checkPrograms: new Map(read('checkProgram')),
+    checksAtOnce: required('checksAtOnce'),
     logLevel: required('logLevel'),
     accessLog: read('accessLog').at(-1),
     metricsBindAddress: read('metricsBindAddress').at(-1),
     healthzBindAddress: read('healthzBindAddress').at(-1),
+    admin: read('admin'),
+    adminAccess: {
+      tlsCert: read('adminTlsCert').at(-1),
+      tlsKey: read('adminTlsKey').at(-1),
+      tokenFile: read('adminTokenFile').at(-1),
+      clientCa: read('adminClientCa').at(-1),
+      readOnly: required('adminReadOnly'),
+    },
+    stateDir: read('stateDir').at(-1),
     shutdownDelayMs: required('shutdownDelay'),
     drainTimeoutMs: required('drainTimeout'),
     idleTimeoutMs: required('idleTimeout'),
@@ -176,7 +196,7 @@ function variableOrNothing(inputs: ConfigurationInputs, key: OptionKey): Given |
 /** Whether an empty value says something: no address, no access log. Elsewhere an empty variable counts as not set, so that
  *  `PORTALD_WORKERS=${WORKERS}` does no harm. */
 function emptyMeansOff(key: OptionKey): boolean {
-  return CONFIG_OPTIONS[key].kind === 'address' || key === 'accessLog'
+  return CONFIG_OPTIONS[key].kind === 'address' || key === 'accessLog' || key === 'admin'
 }
 
 /** Splits, trims and parses; a value that is not one becomes a problem. Nothing at all is an empty list. */

@@ -1,9 +1,11 @@
 import type { EndpointOverride, EndpointWish } from '../balancer/overlay.ts'
 import { type Clock, systemClock, type Timer } from '../lib/clock.ts'
+import { trimHeap } from '../lib/heap.ts'
+import { readPackageVersion } from '../lib/package-version.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
-import { trimHeap } from '../lib/trim-heap.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
+import type { EndpointHealth, HealthTotals } from '../model/health.ts'
 import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
 import { parseOptionsOf } from '../model/parse-options.ts'
 import type { Problem } from '../model/problem.ts'
@@ -16,15 +18,18 @@ import type { Source } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
 import { ControlPlane, type SourceReading } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
+import { createInspector, type Inspector } from './inspector.ts'
 import type { NodeContextOptions } from './node-context.ts'
 import { type Programmed, programmed } from './programmed.ts'
 import { openVips, type Vips } from './vips.ts'
 
 /** How often expired affinity records, and slots that are nobody's, are freed. */
 const SWEEP_EVERY_MS = 60_000
-/** A change of so many routes leaves memory behind that is worth giving back, once it is quiet. */
+/** A change of so many routes leaves memory behind that is worth giving back, once the thread that parsed it has ended, too. */
 const TRIM_FROM_ROUTES = 1_000
-const TRIM_AFTER_MS = 2_000
+const TRIM_AFTER_MS = 12_000
+/** What the start left behind is given back when those who waited for it have been served. */
+const TRIM_START_MS = 30_000
 
 export interface ProxyOptions {
   readonly config: Configuration
@@ -75,6 +80,13 @@ export interface ProxyReading {
   readonly vips: number
 }
 
+/** What is known of the health of endpoints. */
+export interface ProxyHealth {
+  readonly endpoints: readonly EndpointHealth[]
+  /** By Service port. */
+  readonly totals: readonly HealthTotals[]
+}
+
 /** A running proxy. Disposing it ends everything now; drain first to let sessions finish. */
 export interface Proxy extends AsyncDisposable {
   /** Resolves when every source has loaded once and every listener was tried. */
@@ -91,7 +103,11 @@ export interface Proxy extends AsyncDisposable {
   setEndpoint(service: string, address: string, wish: EndpointWish): number
   /** The wishes that are kept. */
   overrides(): readonly EndpointOverride[]
+  /** The endpoints whose Services have their health watched, and what was counted of it. */
+  health(): ProxyHealth
   addresses(): readonly ProxyAddress[]
+  /** For people who look into it. */
+  readonly inspect: Inspector
   read(): ProxyReading
 }
 
@@ -125,6 +141,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     clock,
     random: options.random ?? systemRandom,
     logger: logger.child({ component: 'listener' }),
+    checks: { programs: config.checkPrograms, atOnce: config.checksAtOnce },
     onSession: options.onSession,
   })
   const controlPlane = new ControlPlane({
@@ -150,9 +167,9 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       options.onApplied?.(durationMs, programmed(previous, snapshot, { openedMs, nowMs: clock.wall() }))
       const changed = open.length + swap.length + close.length
       // On the node engine sessions would have to wait for it.
-      if (changed >= TRIM_FROM_ROUTES && engine.name === 'native') {
+      if ((!previous || changed >= TRIM_FROM_ROUTES) && engine.name === 'native') {
         trimming?.[Symbol.dispose]()
-        trimming = clock.after(TRIM_AFTER_MS, trimHeap)
+        trimming = clock.after(changed >= TRIM_FROM_ROUTES ? TRIM_AFTER_MS : TRIM_START_MS, trimHeap)
       }
       if (changed === 0) return
       const fields = { revision: snapshot.revision, opened: open.length, changed: swap.length, closed: close.length, durationMs }
@@ -167,7 +184,17 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   }
 
   let draining = false
+  const inspect = createInspector({
+    prepared,
+    dataPlane,
+    controlPlane,
+    clock,
+    random: options.random ?? systemRandom,
+    version: readPackageVersion(),
+    draining: () => draining,
+  })
   return {
+    inspect,
     ready: controlPlane.ready,
     refresh() {
       vips.refresh()
@@ -186,8 +213,13 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       deadline[Symbol.dispose]()
       return { cut: await cut }
     },
-    setEndpoint: (service, address, wish) => dataPlane.overlay.set(service as ServiceKey, address, wish),
+    setEndpoint(service, address, wish) {
+      const count = dataPlane.overlay.set(service as ServiceKey, address, wish)
+      dataPlane.offer((route) => route.service.startsWith(`${service}:`))
+      return count
+    },
     overrides: () => dataPlane.overlay.list(),
+    health: () => ({ endpoints: dataPlane.health.read(), totals: dataPlane.health.totals() }),
     addresses: () =>
       [...dataPlane.pool.addresses()].map(({ route, status }) => ({
         key: route.key,

@@ -45,6 +45,10 @@ describe('a Service', () => {
         holdMs: undefined,
         userTimeoutMs: undefined,
         onEndpointRemoved: { do: 'keep' },
+        health: { check: undefined, agent: undefined, ejection: undefined, panicPercent: 0 },
+        onEndpointUnready: { do: 'keep' },
+        onServiceRemoved: undefined,
+        maxSessionMs: undefined,
         sourceAddress: 'proxy',
       },
     })

@@ -78,6 +78,7 @@ export interface RouteSketch
       | 'transparent'
       | 'udpIdleMs'
       | 'udpResponses'
+      | 'maxSessionMs'
       | 'userTimeoutMs'
       | 'prelude'
       | 'acceptProxy'
@@ -108,6 +109,7 @@ const DEFAULTS = {
   halfCloseMs: LONG_MS,
   udpIdleMs: LONG_MS,
   udpResponses: undefined,
+  maxSessionMs: undefined,
   prelude: undefined,
   acceptProxy: undefined,
   limits: undefined,
@@ -314,6 +316,7 @@ export class EngineWorld implements AsyncDisposable {
       serviceSlot,
       rotation: serviceSlot * ROTATIONS + (familyOf(spec.address.ip) === 6 ? 1 : 0),
       scheduler: 'rr',
+      panicPercent: 0,
       endpoints: endpoints.map((endpoint) => ({
         slot: this.slot(service, endpoint, spec.protocol),
         key: endpointKey(endpoint.address, spec.protocol),

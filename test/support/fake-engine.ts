@@ -1,4 +1,15 @@
-import type { Engine, ListenerSpec, ListenerStatus, SessionFilter } from '../../src/listener/listener.ts'
+import type {
+  Engine,
+  ListenerSpec,
+  ListenerStatus,
+  MovedSoFar,
+  RunningSession,
+  SessionFilter,
+  SessionListing,
+  SessionQuery,
+  WorkerReading,
+} from '../../src/listener/listener.ts'
+import { SessionMatcher } from '../../src/listener/session-matcher.ts'
 import type { RouteDelta } from '../../src/model/delta.ts'
 import type { SessionEnd } from '../../src/model/session.ts'
 
@@ -85,8 +96,25 @@ export class FakeEngine implements Engine {
     return this.cutting
   }
 
+  /** Sessions that it says are running. */
+  running: readonly RunningSession[] = []
+
+  async list(query: SessionQuery, most: number): Promise<SessionListing> {
+    const matcher = new SessionMatcher(query)
+    const matching = this.running.filter((session) => matcher.wants(session.protocol) && matcher.takes(session, session.lastMs))
+    return { sessions: matching.slice(0, most), matched: matching.length }
+  }
+
   sessions(): number {
     return 0
+  }
+
+  tally(look: (session: MovedSoFar) => void): void {
+    for (const session of this.running) look(session)
+  }
+
+  workers(): readonly WorkerReading[] {
+    return [{ sessions: 0, running: true }]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

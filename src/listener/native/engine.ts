@@ -10,7 +10,20 @@ import type { PublishedRoute, RouteDelta } from '../../model/delta.ts'
 import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import { bindFailure } from '../bind-failure.ts'
-import type { Capability, Engine, ListenerSpec, ListenerStatus, SessionFilter, SessionPolicy } from '../listener.ts'
+import type {
+  Capability,
+  Engine,
+  ListenerSpec,
+  ListenerStatus,
+  MovedSoFar,
+  SessionFilter,
+  SessionListing,
+  SessionPolicy,
+  SessionQuery,
+  WorkerReading,
+} from '../listener.ts'
+import { SessionMatcher } from '../session-matcher.ts'
+import { listSessions, tallySessions } from './session-list.ts'
 import { SessionMover } from './session-mover.ts'
 import { WorkerCrew } from './worker-crew.ts'
 import type { WorkerHandle } from './worker-handle.ts'
@@ -163,6 +176,10 @@ class NativeEngine implements Engine {
     return answers.reduce((sum, { count }) => sum + count, 0)
   }
 
+  list(query: SessionQuery, most: number): Promise<SessionListing> {
+    return listSessions(this.#crew.workers, new SessionMatcher(query), most)
+  }
+
   /** Moves connected TCP sessions to another worker, as far as there is room for them; neither side notices. `worker` counts
    *  from 0. Returns how many. UDP sessions stay: their clients' datagrams come in at the socket of one worker. */
   move(filter: SessionFilter, worker: number): Promise<number> {
@@ -171,6 +188,14 @@ class NativeEngine implements Engine {
 
   sessions(): number {
     return this.#crew.workers.reduce((sum, worker) => sum + worker.sessions, 0)
+  }
+
+  tally(look: (session: MovedSoFar) => void): void {
+    tallySessions(this.#crew.workers, look)
+  }
+
+  workers(): readonly WorkerReading[] {
+    return this.#crew.workers.map(({ sessions, over }) => ({ sessions, running: !over }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -21,6 +21,7 @@ export const NO_ROUTE_TIMEOUTS: SessionTimeouts = {
   halfCloseMs: 60_000,
   udpIdleMs: 60_000,
   udpResponses: undefined,
+  maxSessionMs: undefined,
   userTimeoutMs: undefined,
 }
 

@@ -1,0 +1,17 @@
+import type { CheckQuestion } from '../model/health.ts'
+import type { ServicePortKey, SocketAddress } from '../model/keys.ts'
+
+/** What is asked of whom. */
+export interface CheckRequest {
+  readonly question: CheckQuestion | { readonly how: 'agent' }
+  readonly address: SocketAddress
+  readonly service: ServicePortKey
+  /** The version of the PROXY header that says beforehand that nobody is behind it; undefined: none is expected. */
+  readonly proxyHeader: 1 | 2 | undefined
+}
+
+/** What became of it: what was said, or why the answer is no good, in words for people. */
+export type CheckAnswer = { readonly said: string } | { readonly failure: string }
+
+/** Asks once. Never rejects; settles soon after `signal` is aborted, and holds nothing then. */
+export type AskEndpoint = (request: CheckRequest, signal: AbortSignal) => Promise<CheckAnswer>
