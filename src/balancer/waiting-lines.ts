@@ -1,9 +1,8 @@
 import { LINES, type LineCounter, type LineRow, type LineViews, lineCell, waitingNow } from '../model/shared-lines.ts'
 
-/** Lines of one Service port that sessions wait in: one for each list of endpoints, those of backups left out. */
-const LISTS = LINES / 2
-/** Tickets of sessions that go before all others are this much behind. */
-const AHEAD = 2 ** 30
+/** How far behind the line of a list that of its sessions stands that have tried an endpoint: they cannot go everywhere, and must
+ *  not stand in the way of those that can. */
+export const AGAIN = LINES / 2
 
 /** A session that waits. */
 interface Waiter {
@@ -65,21 +64,15 @@ export class WaitingLines {
     return waiter?.line.waiters[0] === waiter && waiter !== undefined && this.#firstRow(waiter.line.rotation) === this.#row
   }
 
-  /** Stands in line; `ahead`: before all who are not. False: that would be more than `most` of the Service port. */
-  join(
-    id: number,
-    listener: number,
-    rotation: number,
-    { ahead, most, nowMs }: { readonly ahead: boolean; readonly most: number; readonly nowMs: number },
-  ): boolean {
+  /** Stands in line. False: that would be more than `most` of the Service port. */
+  join(id: number, listener: number, rotation: number, most: number, nowMs: number): boolean {
     const serviceSlot = Math.floor(rotation / LINES)
     Atomics.add(this.#own.waiting, serviceSlot, 1)
     if (waitingNow(this.#views, serviceSlot) > most) {
       Atomics.sub(this.#own.waiting, serviceSlot, 1)
       return false
     }
-    const drawn = (Atomics.add(this.#views.ticket, 0, 2) + 1) | 0
-    const ticket = ahead ? (drawn - AHEAD) | 0 : drawn
+    const ticket = (Atomics.add(this.#views.ticket, 0, 2) + 1) | 0
     const waiter = { id, listener, ticket, sinceMs: nowMs, line: this.#line(rotation), serviceSlot }
     this.#waiters.set(id, waiter)
     this.#add(serviceSlot, 'waits', 1)
@@ -116,7 +109,10 @@ export class WaitingLines {
 
   /** A place of a Service port became free. */
   freed(serviceSlot: number): void {
-    for (let list = 0; list < LISTS; list++) this.tell(serviceSlot * LINES + list)
+    for (let list = 0; list < AGAIN; list++) {
+      this.tell(serviceSlot * LINES + AGAIN + list)
+      this.tell(serviceSlot * LINES + list)
+    }
   }
 
   /** Tells the first of a line, in whatever thread, that there may be a place. */

@@ -1,5 +1,6 @@
 import type { Picker, PickerState } from '../balancer/picker.ts'
 import { createPicker } from '../balancer/tiers.ts'
+import { AGAIN } from '../balancer/waiting-lines.ts'
 import type { PublishedRoute, RouteEndpoint, RouteLimits } from '../model/delta.ts'
 import type { Decision, Wait } from './listener.ts'
 
@@ -14,6 +15,8 @@ export class Choices {
   readonly picker: Picker
   /** Where a session waits for a place at one of them; undefined: nobody does. */
   readonly full: Wait | undefined
+  /** The same for a session that has tried one already. */
+  readonly fullAgain: Wait | undefined
   /** Where a session waits for the first of them. */
   readonly held: Wait | undefined
   /** Position by slot. */
@@ -28,6 +31,7 @@ export class Choices {
     this.rotation = rotation
     this.picker = picker
     this.full = limits && waitIn(rotation, limits, limits.queueMs, 'queue-timeout')
+    this.fullAgain = limits && waitIn(rotation + AGAIN, limits, limits.queueMs, 'queue-timeout')
     this.held = limits?.holdMs === undefined ? undefined : waitIn(rotation, limits, limits.holdMs, 'no-endpoint')
     this.#positions = new Map(endpoints.map((endpoint, position) => [endpoint.slot, position]))
     this.#decisions = endpoints.map((endpoint) =>

@@ -82,9 +82,8 @@ export interface SessionPolicy {
 
 /** Sessions that wait in one thread. Other calls of the policy may make it restless. */
 export interface WaitingSessions {
-  /** Begins to wait, as it was told. `ahead`: before those that have not tried an endpoint yet. False: too many wait already,
-   *  the session ends `over-limit`. */
-  join(waiter: number, listener: number, told: Wait, ahead: boolean): boolean
+  /** Begins to wait, as it was told. False: too many wait already, the session ends `over-limit`. */
+  join(waiter: number, listener: number, told: Wait): boolean
   /** It ends while it waits; nothing happens where it does not. */
   leave(waiter: number): void
   /** Whether `next` or `takeWake` may have something. */

@@ -1,6 +1,6 @@
 import { pickAgain } from '../balancer/picker.ts'
 import { Places } from '../balancer/places.ts'
-import { WaitingLines } from '../balancer/waiting-lines.ts'
+import { AGAIN, WaitingLines } from '../balancer/waiting-lines.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { PublishedRoute, RouteDelta, RouteEndpoint, RouteLimits } from '../model/delta.ts'
 import type { ClientAddress, Tried } from '../model/session.ts'
@@ -60,8 +60,8 @@ export class Waiting implements WaitingSessions {
     this.#lines.disturb(new Set([...set.map(({ listener }) => listener), ...remove]))
   }
 
-  join(waiter: number, listener: number, { line, most }: Wait, ahead: boolean): boolean {
-    return this.#lines.join(waiter, listener, line, { ahead, most, nowMs: this.#clock.now() })
+  join(waiter: number, listener: number, { line, most }: Wait): boolean {
+    return this.#lines.join(waiter, listener, line, most, this.#clock.now())
   }
 
   leave(waiter: number): void {
@@ -105,19 +105,22 @@ export class Waiting implements WaitingSessions {
   ): Decision | undefined {
     const lines = this.#lines
     const { rotation } = choices
-    if (waiter !== NEWCOMER) lines.move(waiter, rotation)
+    const again = tried.length > 0 && choices.endpoints.length > 0
+    const line = again ? rotation + AGAIN : rotation
+    if (waiter !== NEWCOMER) lines.move(waiter, line)
     if (choices.endpoints.length === 0) return this.#hold(route, choices, waiter)
     if (tried.length >= route.connectMs.length) return outOfAttempts(tried)
     if (!isBounded(limits)) return undefined
     this.#seen.set(rotation, choices)
-    // Who failed at an endpoint is ahead of all others.
-    const first = waiter === NEWCOMER ? tried.length > 0 || !lines.isTaken(rotation) : lines.isFirst(waiter)
+    // Who has just failed at an endpoint goes before all others.
+    const first =
+      waiter === NEWCOMER ? again || !(lines.isTaken(rotation) || lines.isTaken(rotation + AGAIN)) : lines.isFirst(waiter)
     const room = this.#hasRoom(route.serviceSlot, limits, choices)
-    if (!first || !room) return this.#full(route, choices, waiter, room && !first)
+    if (!first || !room) return this.#full(route, choices, again, waiter, room && !first)
 
     const remembered = route.affinityTimeoutMs === undefined ? -1 : this.#host.remembered(route, choices, client, tried)
     let position = this.#place(route, limits, choices, client, tried, remembered)
-    const decision = position === FULL ? this.#full(route, choices, waiter, false) : undefined
+    const decision = position === FULL ? this.#full(route, choices, again, waiter, false) : undefined
     if (this.#places.takeRace()) lines.freed(route.serviceSlot)
     if (decision) return decision
     if (position < 0) return outOfAttempts(tried)
@@ -137,10 +140,11 @@ export class Waiting implements WaitingSessions {
     return route.protocol === 'UDP' ? NO_ROUTE : held
   }
 
-  /** No place, or not this one's turn. `passes`: there is a place, for somebody else. */
-  #full(route: PublishedRoute, choices: Choices, waiter: number, passes: boolean): Decision {
-    if (waiter !== NEWCOMER) this.#lines.settle(choices.rotation, passes)
-    return route.protocol === 'UDP' ? OVER_LIMIT : (choices.full ?? OVER_LIMIT)
+  /** No place, or not this one's turn. `again`: it has tried an endpoint; `passes`: there is a place, for somebody else. */
+  #full(route: PublishedRoute, choices: Choices, again: boolean, waiter: number, passes: boolean): Decision {
+    const full = again ? choices.fullAgain : choices.full
+    if (waiter !== NEWCOMER && full) this.#lines.settle(full.line, passes)
+    return route.protocol === 'UDP' ? OVER_LIMIT : (full ?? OVER_LIMIT)
   }
 
   /** Takes a place; returns the position of its endpoint, {@link FULL}, or -1 where nobody may be tried any more. */
@@ -161,20 +165,10 @@ export class Waiting implements WaitingSessions {
       const shunned = this.#shun(limits, endpoints, tried)
       position = picker.pick(client, shunned)
       if (position < 0) position = pickAgain(endpoints, shunned)
-      // Others could have the place that this session may not try again: it must not stand in their way.
-      if (position < 0) return shunned.length === tried.length || this.#isRoomAmong(tried, limits, choices) ? -1 : FULL
+      if (position < 0) return shunned.length > tried.length ? FULL : -1
       if (this.#take(route, limits, choices, position)) return position
     }
     return FULL
-  }
-
-  /** Whether an endpoint that was tried has a place. */
-  #isRoomAmong(tried: readonly Tried[], limits: RouteLimits, choices: Choices): boolean {
-    for (let n = 0; n < tried.length; n++) {
-      const { lease } = tried[n] as Tried
-      if (choices.positionOf(lease) >= 0 && this.#places.hasRoomAt(lease, limits)) return true
-    }
-    return false
   }
 
   #take({ serviceSlot }: PublishedRoute, limits: RouteLimits, choices: Choices, position: number): boolean {
@@ -212,7 +206,7 @@ export class Waiting implements WaitingSessions {
   }
 
   #hasRoomIn(rotation: number): boolean {
-    const choices = this.#seen.get(rotation)
+    const choices = this.#seen.get(rotation & ~AGAIN)
     const limits = choices?.route.limits
     return !choices || !limits || this.#hasRoom(choices.route.serviceSlot, limits, choices)
   }

@@ -117,7 +117,8 @@ class Threads {
     const waiting = this.queued
     expect(waitingNow(this.ledger.lines, this.#slot)).toBe(waiting.length)
     expect(waiting.length).toBeLessThanOrEqual(Math.max(queueLength, QUEUE))
-    if (waiting.length === 0 || this.#endpoints.length === 0) return
+    // Those that have tried an endpoint cannot go everywhere.
+    if (!waiting.some(({ failed }) => failed.length === 0) || this.#endpoints.length === 0) return
     const room = this.#endpoints.some(
       (key) => (perEndpoint[NAMES.indexOf(key)] as number) < (maxPerEndpoint ?? Number.POSITIVE_INFINITY),
     )

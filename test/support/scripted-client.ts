@@ -140,8 +140,7 @@ export class ScriptedSession {
       return
     }
     if (decision.do === 'wait') {
-      const joined =
-        this.waits !== undefined || this.#policy.waiting.join(this.id, this.listener, decision, this.#tried.length > 0)
+      const joined = this.waits !== undefined || this.#policy.waiting.join(this.id, this.listener, decision)
       if (joined) this.waits = decision
       else this.close('over-limit')
       return

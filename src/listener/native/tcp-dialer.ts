@@ -117,7 +117,7 @@ export class TcpDialer {
       return
     }
     if (decision.do === 'wait') {
-      this.waiting.begin(session, decision, table.tried(session).length > 0)
+      this.waiting.begin(session, decision)
       return
     }
     table.attempts[session] = (table.attempts[session] as number) + 1

@@ -22,8 +22,8 @@ export class TcpWaiting {
     this.#owner = owner
   }
 
-  /** Waits as told, or goes on to; `ahead`: the session has tried an endpoint. */
-  begin(session: number, told: Wait, ahead: boolean): void {
+  /** Waits as told, or goes on to. */
+  begin(session: number, told: Wait): void {
     const table = this.#table
     const { clock, policy } = this.#context
     const client = 2 * session
@@ -35,7 +35,7 @@ export class TcpWaiting {
     } else if (state & HUNG_UP) {
       this.#owner.finish(session, 'client-closed')
       return
-    } else if (policy.waiting.join(session, table.listeners[session] as number, told, ahead)) {
+    } else if (policy.waiting.join(session, table.listeners[session] as number, told)) {
       table.askedMs[session] = clock.now()
       table.lastMs[session] = clock.now()
     } else {

@@ -181,7 +181,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
       this.lease = decision.lease
       this.#dial(decision)
     } else if (decision.do === 'refuse') this.#stop(decision.end)
-    else if (decision.do === 'wait') this.#context.waitingRoom.begin(this, this.#socket, decision, this.#tried.length > 0)
+    else if (decision.do === 'wait') this.#context.waitingRoom.begin(this, this.#socket, decision)
     else this.#reader = new HeaderReader(this.#socket, this.#context.clock, decision.withinMs, this)
   }
 

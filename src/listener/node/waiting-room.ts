@@ -29,11 +29,11 @@ export class WaitingRoom {
     this.#clock = clock
   }
 
-  /** Begins to wait as told, or goes on to. `ahead`: it has tried an endpoint. */
-  begin(session: WaitingSession, socket: Socket, told: Wait, ahead: boolean): void {
+  /** Begins to wait as told, or goes on to. */
+  begin(session: WaitingSession, socket: Socket, told: Wait): void {
     const known = this.#places.get(session.id)
     if (known) known.wait(told)
-    else if (this.#policy.waiting.join(session.id, session.listener, told, ahead)) {
+    else if (this.#policy.waiting.join(session.id, session.listener, told)) {
       this.#places.set(session.id, new Place(session, socket, this.#clock, told))
     } else session.gaveUp('over-limit')
     this.stir()
