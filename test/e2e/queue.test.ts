@@ -43,7 +43,7 @@ describeOnEngines('limits, queue and hold', '127.131.1', (open) => {
     const [first] = (await queueUp(world, 1)) as [TcpPeer]
     await eventually(() => expect(world.log.of('service.needs-endpoints')).toHaveLength(1))
     const [told] = world.log.of('service.needs-endpoints')
-    expect(told).toMatchObject({ key: 'default/db:/TCP', reason: 'NeedEndpoints', clients: 1, waiting: 1 })
+    expect(told?.fields).toMatchObject({ key: 'default/db:/TCP', reason: 'NeedEndpoints', clients: 1, waiting: 1 })
     expect(await world.metric(METRICS, 'portald_need_endpoints_total{service="default/db:",protocol="TCP"}')).toBe(1)
     // 2.
     await world.apply(db, slicesOf('db', await world.endpoints('a')))
