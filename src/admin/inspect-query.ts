@@ -4,6 +4,7 @@ import { parseSocketAddress } from '../model/config-value.ts'
 import type { DrainTarget } from '../model/drain.ts'
 import { type Cidr, hostRange, type Ip, type Protocol, type SocketAddress, showAddress } from '../model/keys.ts'
 import type { SessionSelection } from '../model/session-view.ts'
+import type { TraceSelection } from '../model/trace.ts'
 
 /** What stands behind the `?` of a request, as it came. */
 export type Query = Readonly<Record<string, string | readonly string[] | undefined>>
@@ -81,6 +82,18 @@ export function parseExplainQuery(
   if (!destination) wrong.push(`destination: "${text}": must be an address and port such as 10.96.0.10:80 or udp://10.96.0.10:53`)
   if (client === undefined || !destination || wrong.length > 0) return { wrong: wrong.join('; ') }
   return { value: { client, protocol: scheme?.toUpperCase() as Protocol | undefined, destination } }
+}
+
+/** Whose new sessions are to be followed. */
+export function parseTraceQuery(query: Query): Asked<TraceSelection> {
+  const wrong = unknownKeys(query, ['service', 'client'])
+  const [service, text] = [lastOf(query['service']), lastOf(query['client'])]
+  const client = text === undefined ? undefined : parseClients(text)
+  if (service === undefined) wrong.push('service: must be given, such as default/web')
+  if (text !== undefined && client === undefined) {
+    wrong.push(`client: "${text}": must be an address or range such as 192.0.2.1 or 192.0.2.0/24`)
+  }
+  return service === undefined || wrong.length > 0 ? { wrong: wrong.join('; ') } : { value: { service, client } }
 }
 
 export function lastOf(value: string | readonly string[] | undefined): string | undefined {

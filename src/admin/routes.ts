@@ -5,4 +5,5 @@ export const ADMIN_ROUTES: readonly LazyRegistrar[] = [
   async () => (await import('./version-route.ts')).registerVersion,
   async () => (await import('./kube/kube-routes.ts')).registerKube,
   async () => (await import('./inspect-routes.ts')).registerInspection,
+  async () => (await import('./trace-route.ts')).registerTrace,
 ]

@@ -3,7 +3,7 @@ import { LOG_LEVELS } from '../model/log-level.ts'
 import { HELP } from './help.ts'
 
 /** Commands that ask a running portald. */
-export type ClientCommand = 'status' | 'sessions' | 'kill' | 'drain' | 'undrain' | 'explain' | 'log-level'
+export type ClientCommand = 'status' | 'sessions' | 'kill' | 'drain' | 'undrain' | 'explain' | 'log-level' | 'top' | 'trace'
 
 /** A command line of one of them; `options` by their names in camelCase, as they were written. */
 export interface ClientInvocation {
@@ -27,6 +27,10 @@ export interface ClientOptions {
   readonly watch?: boolean
   readonly wait?: boolean
   readonly deadline?: string
+  readonly once?: boolean
+  readonly interval?: string
+  readonly endpoints?: boolean
+  readonly filter?: string
 }
 
 /** Adds them to the program; `onChosen` is told which one was chosen. */
@@ -43,6 +47,11 @@ export function addClientCommands(program: Command, onChosen: (invocation: Clien
   add('status')
     .argument('[SERVICE]', 'only this one, with its endpoints: default/web or default/web:http')
     .addOption(output('text', 'wide', 'json', 'yaml'))
+  add('top')
+    .option('--once', 'Print one table of the time between two looks, and end')
+    .option('--interval <DURATION>', 'How long between two looks, 1s when left out')
+    .option('--endpoints', 'A line an endpoint instead of a line a Service port')
+    .option('--filter <TEXT>', 'Only lines with this in them')
   withFilters(add('sessions'))
     .option('--limit <N>', 'How many at most, 1000 when left out')
     .option('--watch', 'Show them again every second until interrupted')
@@ -61,6 +70,10 @@ export function addClientCommands(program: Command, onChosen: (invocation: Clien
     .argument('<CLIENT>', 'the address of a client')
     .argument('<DESTINATION>', 'where it connects to: 10.96.0.10:80 or udp://10.96.0.10:53')
     .addOption(output('text', 'json', 'yaml'))
+  add('trace')
+    .argument('<SERVICE>', 'whose new sessions: default/web or default/web:http')
+    .option('--client <CIDR>', 'Only of clients with this address, or in this range')
+    .addOption(output('text', 'json'))
   add('log-level').argument('[LEVEL]', `${LOG_LEVELS.join(', ')}; says which one it is when left out`)
 }
 

@@ -71,6 +71,17 @@ Examples:
   portald status default/web
   portald status -o json | jq -r '.services[].endpoints[] | select(.state != "serving") | .endpoint'`,
   },
+  top: {
+    description: 'Watch what happens: rates, sessions, bytes, errors and connect times.',
+    examples: `
+IN and OUT are bytes a second from clients and to them; ERR sessions turned away or lost, FAIL attempts that failed, each
+second; P50 and P99 milliseconds in which endpoints answered. Keys: q quit, s sort, e endpoints, / filter, p pause, j k scroll.
+
+Examples:
+  portald top
+  portald top --endpoints --filter default/web
+  portald top --once --interval 10s`,
+  },
   sessions: {
     description: 'List the sessions that run now.',
     examples: `
@@ -117,6 +128,17 @@ Shows each step, and of every endpoint whether it is in or out. Exits with 1 if 
 Examples:
   portald explain 192.0.2.7 10.96.0.10:80
   portald explain 192.0.2.7 udp://10.96.0.10:53 -o json | jq .outcome`,
+  },
+  trace: {
+    description: 'Follow new sessions of a Service through every step, live.',
+    examples: `
+A line a step: the client came, an endpoint was chosen, refused or connected, and how it ended. The number of a session is
+the same in the access log. Ends when interrupted; nothing is left behind that costs anything.
+
+Examples:
+  portald trace default/web
+  portald trace default/web:http --client 192.0.2.7
+  portald trace default/web -o json | jq -c 'select(.step == "failed")'`,
   },
   'log-level': {
     description: 'Say how much a running portald logs, or change it until it ends.',

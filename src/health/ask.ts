@@ -10,8 +10,9 @@ export interface CheckRequest {
   readonly proxyHeader: 1 | 2 | undefined
 }
 
-/** What became of it: what was said, or why the answer is no good, in words for people. */
-export type CheckAnswer = { readonly said: string } | { readonly failure: string }
+/** What became of it, in words for people: what was said, why the answer is no good, or what we lacked to ask at all, which
+ *  says nothing about the endpoint. */
+export type CheckAnswer = { readonly said: string } | { readonly failure: string } | { readonly unasked: string }
 
 /** Asks once. Never rejects; settles soon after `signal` is aborted, and holds nothing then. */
 export type AskEndpoint = (request: CheckRequest, signal: AbortSignal) => Promise<CheckAnswer>

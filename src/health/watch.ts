@@ -175,7 +175,8 @@ export class Watch implements Disposable {
   }
 
   #takeCheck(answer: CheckAnswer, rule: CheckRule): boolean {
-    const good = !('failure' in answer)
+    if ('unasked' in answer) return this.#riseFall.inDoubt
+    const good = 'said' in answer
     if (!good) this.#fail(`${rule.question.how} check: ${answer.failure}`)
     const turned = this.#riseFall.note(good, rule)
     this.#listener.checked(good)
@@ -188,6 +189,7 @@ export class Watch implements Disposable {
 
   /** An agent that says nothing, or nothing that makes sense, leaves in force what it said before. */
   #takeAgent(answer: CheckAnswer): boolean {
+    if ('unasked' in answer) return false
     const said = 'said' in answer ? parseAgentAnswer(answer.said) : undefined
     if (!said) {
       const why = 'failure' in answer ? answer.failure : 'the answer makes no sense'

@@ -182,6 +182,20 @@ export interface WorkerReading {
   readonly running: boolean
 }
 
+/** Which sessions are followed: those at these listeners, of these clients where any are given. Plain data. */
+export interface TraceFilter {
+  readonly listeners: readonly number[]
+  readonly clients: readonly Cidr[]
+}
+
+/** What a thread that runs sessions is told of a trace; undefined ends it. Plain data. */
+export interface TraceOrder {
+  /** A session is followed if one of them matches. */
+  readonly filters: readonly TraceFilter[]
+  /** One ring a thread. */
+  readonly rings: readonly SharedArrayBuffer[]
+}
+
 /** All I/O, no policy. Nothing given to an engine's listeners is a function. */
 export interface Engine extends AsyncDisposable {
   readonly name: 'node' | 'native'
@@ -207,6 +221,9 @@ export interface Engine extends AsyncDisposable {
   list(query: SessionQuery, most: number): Promise<SessionListing>
   /** Shows `look` what every running session has moved so far, at once; the object is the same each time. */
   tally(look: (session: MovedSoFar) => void): void
+  /** Follows sessions as ordered from now on, in place of what was ordered before; undefined: none. In force in every thread
+   *  when it returns. */
+  trace(order: TraceOrder | undefined): Promise<void>
   /** Sessions that run now. */
   sessions(): number
   /** The threads that run them. */

@@ -1,15 +1,17 @@
 import { nearest } from '../lib/nearest.ts'
 import { parseCidr, parseIp } from './address.ts'
 import { ANNOTATION_PREFIX, type AnnotationRule } from './annotation-rule.ts'
-import { A_DURATION, parseCount, parseTimeout } from './annotation-values.ts'
+import { DEPARTURE_ANNOTATIONS } from './departure-annotations.ts'
 import type { Findings } from './findings.ts'
 import { HEALTH_ANNOTATIONS, type HealthWishes, healthOf } from './health-annotations.ts'
 import { type Cidr, hostRange, type Ip } from './keys.ts'
+import { parseCount } from './parse-count.ts'
 import type { ServiceDefaults } from './parse-options.ts'
 import { parseSendProxy } from './parse-send-proxy.ts'
+import { A_DURATION, parseTimeout } from './parse-timeout.ts'
 import { A_WEIGHT, parseWeight } from './preference.ts'
 import { NO_QUEUE, QUEUE_ANNOTATIONS } from './queue-annotations.ts'
-import { type DeparturePolicy, SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
+import { SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
 
 /** What the annotations say, before what belongs together is put together. */
 interface Wishes extends Omit<ServiceOptions, 'acceptProxy' | 'health'> {
@@ -66,14 +68,7 @@ const OWN_ANNOTATIONS: readonly AnnotationRule<Wishes>[] = [
     about: 'how long the weight of an endpoint that is new or came back grows from a twentieth to its full',
     parse: timeout('slowStartMs'),
   },
-  departure('portald.io/on-endpoint-removed', 'onEndpointRemoved', 'keep', 'when their endpoint leaves the Service'),
-  departure('portald.io/on-endpoint-unready', 'onEndpointUnready', 'keep', 'when their endpoint is not ready any more'),
-  departure(
-    'portald.io/on-service-removed',
-    'onServiceRemoved',
-    '',
-    'when the Service goes, or their port of it; without it, what on-endpoint-removed says',
-  ),
+  ...DEPARTURE_ANNOTATIONS,
   {
     name: 'portald.io/max-session-duration',
     sets: 'maxSessionMs',
@@ -254,32 +249,6 @@ export function parseAnnotations(
 function spread(timeouts: readonly number[], attempts: number | undefined, forEach: boolean): readonly number[] {
   const wanted = attempts ?? (forEach ? DEFAULT_ATTEMPTS : timeouts.length)
   return Array.from({ length: wanted }, (_, attempt) => timeouts[Math.min(attempt, timeouts.length - 1)] as number)
-}
-
-/** One of those that say what becomes of sessions that cannot go on as they did. */
-function departure(
-  name: string,
-  sets: 'onEndpointRemoved' | 'onEndpointUnready' | 'onServiceRemoved',
-  fallback: string,
-  when: string,
-): AnnotationRule<Wishes> {
-  return {
-    name,
-    sets,
-    fallback,
-    right: `must be keep, cut, or drain= and ${A_DURATION} drain=30s`,
-    about: `what becomes of live sessions ${when}`,
-    parse: (text) => {
-      const policy = parseDeparture(text)
-      return policy && { [sets]: policy }
-    },
-  }
-}
-
-function parseDeparture(text: string): DeparturePolicy | undefined {
-  if (text === 'keep' || text === 'cut') return { do: text }
-  const deadlineMs = text.startsWith('drain=') ? parseTimeout(text.slice('drain='.length).trim()) : undefined
-  return deadlineMs === undefined ? undefined : { do: 'drain', deadlineMs }
 }
 
 /** Single addresses stand for themselves. */

@@ -183,7 +183,7 @@ export const CONFIG_OPTIONS = {
     kind: 'programs',
     argument: 'NAME=COMMAND',
     default: '',
-    commands: ALL,
+    commands: VALIDITY,
     help: 'Program that checks endpoints where Services say portald.io/check: exec:NAME; an absolute path and words, {ip} and {port} in them, without a shell',
   },
   checksAtOnce: {
@@ -192,7 +192,7 @@ export const CONFIG_OPTIONS = {
     least: 1,
     most: 10_000,
     default: '64',
-    commands: SERVING,
+    commands: ['run'],
     help: 'How many endpoints may be asked at the same moment whether they work',
   },
   logLevel: {

@@ -1,5 +1,6 @@
 import type { AnnotationRule } from './annotation-rule.ts'
-import { A_DURATION, parseCount, parseTimeout } from './annotation-values.ts'
+import { parseCount } from './parse-count.ts'
+import { A_DURATION, parseTimeout } from './parse-timeout.ts'
 import type { ServiceOptions } from './service.ts'
 
 type QueueWishes = Pick<ServiceOptions, 'maxConnections' | 'maxPerEndpoint' | 'queueLength' | 'queueMs' | 'holdMs'>

@@ -53,6 +53,7 @@ export interface ServiceOptions {
   readonly holdMs: number | undefined
   readonly onEndpointRemoved: DeparturePolicy
   readonly onEndpointUnready: DeparturePolicy
+  readonly onEndpointDown: DeparturePolicy
   /** When the Service goes, or this port of it; undefined: the same as when the endpoint does. */
   readonly onServiceRemoved: DeparturePolicy | undefined
   /** Undefined: endpoints get what clients send, and nothing else. TCP only. */

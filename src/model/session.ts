@@ -23,6 +23,7 @@ export const SESSION_ENDS = [
   'service-removed',
   'drain-timeout',
   'max-duration',
+  'endpoint-down',
 ] as const
 
 /** Who or what ended a session, in one word: the first thing anyone reads of an access line.

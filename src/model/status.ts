@@ -102,7 +102,7 @@ export interface ServiceStatus {
  *  - `not-ready`, `terminating`: the objects say so.
  *  - `elsewhere`: traffic policy, hints or topology send this node's clients to others.
  *  - `removed`: no object lists it any more; sessions still run. */
-export type EndpointState =
+export type EndpointPart =
   | 'serving'
   | 'backup'
   | 'draining'
@@ -114,17 +114,24 @@ export type EndpointState =
   | 'elsewhere'
   | 'removed'
 
-/** What health checks say of an endpoint. */
+/** What is known of an endpoint's health. */
 export interface HealthStatus {
-  readonly state: string
-  readonly since?: string | undefined
+  /** `down`: checks or its agent say so. `ejected`: sessions found it failing. */
+  readonly state: 'up' | 'down' | 'ejected'
+  readonly since: string
+  /** What was last wrong with it, and when. */
   readonly reason?: string | undefined
+  readonly failedAt?: string | undefined
+  /** What its agent wants of its weight. */
+  readonly agentPercent?: number | undefined
+  /** Until when it stays out, where it is ejected. */
+  readonly until?: string | undefined
 }
 
 export interface EndpointStatus {
   /** `10.1.2.3:8080`. */
   readonly endpoint: string
-  readonly state: EndpointState
+  readonly state: EndpointPart
   readonly node?: string | undefined
   readonly zone?: string | undefined
   /** When the objects last changed what they say of it; undefined: as it was first seen. */

@@ -31,6 +31,7 @@ const MOST_PUBLISHED = 100
 const CUT_BECAUSE: { readonly [Why in Departure]: string } = {
   'endpoint-removed': 'sessions of endpoints that left were ended',
   'endpoint-unready': 'sessions of endpoints that are not ready were ended',
+  'endpoint-down': 'sessions of endpoints that are down were ended',
   'service-removed': 'sessions of Services that left were ended',
 }
 
@@ -207,10 +208,14 @@ export class DataPlane implements AsyncDisposable {
     return { ...diff(undefined, next), close }
   }
 
-  /** Whoever works again starts slowly, where others are there to carry the rest. */
-  #healthChanged({ owner, service, endpoint, state, up }: HealthChange): void {
+  /** Whoever works again starts slowly, where others are there to carry the rest. Where so few work that all are used, nobody
+   *  believes that they are down, and no session ends for it. */
+  #healthChanged({ owner, service, endpoint, slot, state, up, allUsed }: HealthChange): void {
     if (state === 'up' && up > 1) this.overlay.returned(owner, service, endpoint)
     if (state === 'up') this.offer((route) => route.service === service)
+    const options = this.#snapshot?.services.get(owner)?.input.value.options
+    if (state !== 'down') this.#departures.back(slot, 'endpoint-down')
+    else if (options && !allUsed) this.#departures.left([slot], 'endpoint-down', options.onEndpointDown)
   }
 
   #reserve(compiled: CompiledService): void {
@@ -244,6 +249,10 @@ export class DataPlane implements AsyncDisposable {
     for (const slot of this.#slotsOf(arrived(before, compiled))) this.#departures.back(slot)
     const ready = before ? turnedReady(before, compiled) : []
     for (const slot of this.#slotsOf(ready)) this.#departures.back(slot, 'endpoint-unready')
+    const { check, agent } = compiled.input.value.options.health
+    // Nobody will say that it is up again.
+    if (!check && !agent)
+      for (const slot of this.#slotsOf(arrived(undefined, compiled))) this.#departures.back(slot, 'endpoint-down')
   }
 
   #slotsOf(endpoints: readonly ListedEndpoint[]): number[] {

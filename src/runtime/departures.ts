@@ -3,7 +3,7 @@ import type { DeparturePolicy } from '../model/service.ts'
 import type { SessionEnd } from '../model/session.ts'
 
 /** What became of an endpoint. Sessions that are cut because of it end by this name. */
-export type Departure = 'endpoint-removed' | 'endpoint-unready' | 'service-removed'
+export type Departure = 'endpoint-removed' | 'endpoint-unready' | 'endpoint-down' | 'service-removed'
 
 /** One wait for a deadline, of one endpoint or many. */
 interface Drain {

@@ -2,6 +2,7 @@ import type { Ledger } from '../balancer/ledger.ts'
 import type { AskEndpoint } from '../health/ask.ts'
 import { type HealthChange, HealthKeeper } from '../health/keeper.ts'
 import type { Clock } from '../lib/clock.ts'
+import { messageOf } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import { endpointWord } from '../model/shared-layout.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -54,7 +55,13 @@ function askLater(programs: ReadonlyMap<string, readonly string[]>): AskEndpoint
   let asking: Promise<AskEndpoint> | undefined
   return async (request, signal) => {
     asking ??= loading()
-    return (await asking)(request, signal)
+    try {
+      return await (await asking)(request, signal)
+    } catch (error) {
+      // It could not be read: there may be a descriptor the next time.
+      asking = undefined
+      return { unasked: messageOf(error) }
+    }
   }
 }
 

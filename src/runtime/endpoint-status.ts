@@ -1,5 +1,6 @@
 import type { Clock } from '../lib/clock.ts'
 import type { Endpoint } from '../model/endpoint.ts'
+import type { EndpointHealth } from '../model/health.ts'
 import { type EndpointKey, endpointAddress, type ServicePortKey, showAddress } from '../model/keys.ts'
 import {
   ENDPOINT_COUNTERS,
@@ -15,14 +16,12 @@ import {
   RAMP_STEPS,
 } from '../model/shared-layout.ts'
 import type { ServicePortEndpoints } from '../model/snapshot.ts'
-import type { EndpointState, EndpointStatus, HealthStatus } from '../model/status.ts'
+import type { EndpointPart, EndpointStatus, HealthStatus } from '../model/status.ts'
+import { usableEndpoints } from '../model/usable-endpoints.ts'
 import type { LiveByLease } from './live-counts.ts'
 
-/** What health checks say of an endpoint; undefined: nobody checks it. */
-export type ReadHealth = (
-  service: ServicePortKey,
-  endpoint: EndpointKey,
-) => (HealthStatus & { readonly healthy: boolean }) | undefined
+/** What is known of an endpoint's health; undefined: nobody watches it. */
+export type ReadHealth = (service: ServicePortKey, endpoint: EndpointKey) => EndpointHealth | undefined
 
 export interface EndpointReading {
   readonly ledger: LedgerViews
@@ -47,7 +46,7 @@ export function readEndpoints(
   removed: readonly { readonly slot: number; readonly key: EndpointKey }[],
   reading: EndpointReading,
 ): readonly EndpointStatus[] {
-  const usable = new Set(port && usableKeys(port))
+  const usable = port ? usableEndpoints(port) : new Set<EndpointKey>()
   const listed = port?.all.map((endpoint) => readListed(service, endpoint, usable.has(endpoint.key), reading)) ?? []
   const gone = removed.map(({ slot, key }) => ({
     endpoint: endpointAddress(key),
@@ -57,11 +56,6 @@ export function readEndpoints(
     ...readCounts(slot, reading),
   }))
   return [...listed, ...gone]
-}
-
-/** Endpoints that get new sessions under some policy. */
-function* usableKeys({ usable: { 4: four, 6: six } }: ServicePortEndpoints): Iterable<EndpointKey> {
-  for (const list of [four.cluster, four.local, six.cluster, six.local]) for (const { key } of list ?? []) yield key
 }
 
 function readListed(service: ServicePortKey, endpoint: Endpoint, usable: boolean, reading: EndpointReading): EndpointStatus {
@@ -82,17 +76,32 @@ function readListed(service: ServicePortKey, endpoint: Endpoint, usable: boolean
       maintenance,
       weight: full,
       busy: counts.sessions.active > 0,
-      healthy: health?.healthy ?? true,
+      healthy: (health?.state ?? 'up') === 'up',
     }),
     node: endpoint.nodeName,
     zone: endpoint.zone,
     since: sinceMs === undefined ? undefined : new Date(sinceMs).toISOString(),
-    health: health && { state: health.state, since: health.since, reason: health.reason },
-    weight: { given: endpoint.weight, now: full * (slowStart ?? 1), set },
+    health: health && healthStatus(health),
+    weight: { given: endpoint.weight, now: full * (slowStart ?? 1) * ((health?.agentPercent ?? 100) / 100), set },
     backup: endpoint.backup,
     slowStart,
     ...counts,
   }
+}
+
+function healthStatus({ state, sinceMs, lastFailure, agentPercent, ejectedUntilMs }: EndpointHealth): HealthStatus {
+  return {
+    state,
+    since: iso(sinceMs),
+    reason: lastFailure?.reason,
+    failedAt: lastFailure && iso(lastFailure.atMs),
+    agentPercent,
+    until: ejectedUntilMs === undefined ? undefined : iso(ejectedUntilMs),
+  }
+}
+
+function iso(ms: number): string {
+  return new Date(ms).toISOString()
 }
 
 interface Circumstances {
@@ -103,7 +112,7 @@ interface Circumstances {
   readonly healthy: boolean
 }
 
-function stateOf(endpoint: Endpoint, { usable, maintenance, weight, busy, healthy }: Circumstances): EndpointState {
+function stateOf(endpoint: Endpoint, { usable, maintenance, weight, busy, healthy }: Circumstances): EndpointPart {
   if (!usable) {
     if (endpoint.terminating) return 'terminating'
     return endpoint.ready ? 'elsewhere' : 'not-ready'

@@ -1,4 +1,5 @@
 import type { AffinityTable } from '../affinity/affinity-table.ts'
+import { Standing } from '../balancer/standing.ts'
 import { showDuration } from '../lib/duration.ts'
 import type { Random } from '../lib/random.ts'
 import { ClientRanges } from '../listener/admission.ts'
@@ -19,7 +20,7 @@ import {
 import type { SchedulerName } from '../model/service.ts'
 import type { ClientAddress } from '../model/session.ts'
 import type { Route, Snapshot } from '../model/snapshot.ts'
-import type { EndpointState, EndpointStatus } from '../model/status.ts'
+import type { EndpointPart, EndpointStatus } from '../model/status.ts'
 import { type EndpointReading, readEndpoints } from './endpoint-status.ts'
 import { type Rehearsal, rehearse } from './rehearsal.ts'
 
@@ -57,13 +58,13 @@ const BY = {
   p2c: 'chance',
   random: 'chance',
 } as const satisfies { readonly [Name in SchedulerName]: string }
-const WHY: { readonly [State in EndpointState]: string | undefined } = {
+const WHY: { readonly [State in EndpointPart]: string | undefined } = {
   serving: undefined,
   backup: undefined,
   draining: 'taken out at run time; sessions still run',
   drained: 'taken out at run time',
   'no-weight': 'its weight is 0: only clients with affinity',
-  unhealthy: 'health checks say that it does not answer',
+  unhealthy: 'its health says that it does not work',
   'not-ready': 'the objects say that it is not ready',
   terminating: 'terminating, and others are not',
   elsewhere: "policy, hints or topology send this node's clients to others",
@@ -97,7 +98,7 @@ function play(
   const client: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
   fillClientAddress(ip, 0, client)
   const isLocal = route.forLocalClients !== undefined && new ClientRanges(route.forLocalClients.clients).contains(client)
-  const endpoints = readViews(compiled, isLocal, parts)
+  const endpoints = readViews(compiled, route, isLocal, parts)
   const steps = [listenerStep(compiled, status)]
   if (!steps[0]?.passed) return { steps, endpoints, outcome: notListening(status) }
   if (route.acceptProxy) {
@@ -208,27 +209,20 @@ function outcomeOf(
 }
 
 /** Every endpoint of the Service port, as far as this client is concerned. */
-function readViews(route: Route, isLocal: boolean, parts: ExplainParts): EndpointView[] {
-  const port = parts.snapshot?.services.get(route.service.key)?.ports.get(route.port.key)
-  const list = isLocal ? route.localClientEndpoints : route.endpoints
-  const listed = new Set(list.map(({ address }) => showAddress(address)))
-  return readEndpoints(route.port.key, port, [], parts).map((endpoint) => {
-    const why = whyNot(endpoint, listed.has(endpoint.endpoint))
-    const { state, weight, backup, slowStart, lastFailure, sessions } = endpoint
-    return {
-      endpoint: endpoint.endpoint,
-      in: why === undefined,
-      why,
-      state,
-      weight,
-      backup,
-      slowStart,
-      lastFailure,
-      active: sessions.active,
-    }
+function readViews(compiled: Route, route: PublishedRoute, isLocal: boolean, parts: ExplainParts): EndpointView[] {
+  const { key, ports } = { key: compiled.port.key, ports: parts.snapshot?.services.get(compiled.service.key)?.ports }
+  const list = (isLocal && route.forLocalClients?.endpoints) || route.endpoints
+  const listed = new Map(list.map(({ address, slot }) => [showAddress(address), slot]))
+  const standing = new Standing(parts.ledger)
+  return readEndpoints(key, ports?.get(key), [], parts).map((one) => {
+    const slot = listed.get(one.endpoint)
+    const isOut = slot === undefined || standing.isOut(slot, list, route.panicPercent)
+    const why = slot === undefined ? notListed(one) : isOut || one.state !== 'unhealthy' ? WHY[one.state] : undefined
+    const { endpoint, state, weight, backup, slowStart, lastFailure, sessions } = one
+    return { endpoint, in: why === undefined, why, state, weight, backup, slowStart, lastFailure, active: sessions.active }
   })
 }
 
-function whyNot({ state }: EndpointStatus, isListed: boolean): string | undefined {
-  return isListed ? WHY[state] : (WHY[state] ?? 'the traffic policy of this address sends clients to others')
+function notListed({ state }: EndpointStatus): string {
+  return WHY[state] ?? 'the traffic policy of this address sends clients to others'
 }

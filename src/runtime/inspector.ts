@@ -3,17 +3,20 @@ import { descriptorLimit, openDescriptors } from '../lib/descriptor-limit.ts'
 import type { Random } from '../lib/random.ts'
 import type { DrainedEndpoint, DrainTarget } from '../model/drain.ts'
 import type { Explanation } from '../model/explanation.ts'
+import type { EndpointHealth } from '../model/health.ts'
 import type { SessionPage, SessionSelection } from '../model/session-view.ts'
 import type { Status } from '../model/status.ts'
+import type { TraceSelection, TraceStep } from '../model/trace.ts'
 import type { PreparedEngine } from './choose-engine.ts'
 import type { ControlPlane } from './control-plane.ts'
 import type { DataPlane } from './data-plane.ts'
 import { Drains } from './drains.ts'
-import type { EndpointReading, ReadHealth } from './endpoint-status.ts'
+import type { EndpointReading } from './endpoint-status.ts'
 import { explain, type Question } from './explain.ts'
 import { countLive } from './live-counts.ts'
 import { RunningSessions } from './running-sessions.ts'
 import { readStatus } from './status.ts'
+import { Traces } from './traces.ts'
 
 export interface InspectorParts {
   readonly prepared: Pick<PreparedEngine, 'plan' | 'engine' | 'descriptors'>
@@ -23,8 +26,6 @@ export interface InspectorParts {
   readonly random: Random
   readonly version: string
   readonly draining: () => boolean
-  /** Left out: nobody checks endpoints. */
-  readonly health?: ReadHealth
 }
 
 /** Looks into a running proxy, and does by hand what people do there. Works from what main has: nobody else is asked. */
@@ -37,6 +38,9 @@ export interface Inspector {
   kill(selection: SessionSelection): Promise<number>
   /** What would become of a client's next session. Changes nothing. */
   explain(question: Question): Explanation
+  /** Gives every step of the new sessions that are meant to `take`, soon after, until disposed; or says that there is no such
+   *  Service, or that too many traces are under way. */
+  trace(selection: TraceSelection, take: (steps: readonly TraceStep[]) => void): Disposable | 'nobody' | 'too-many'
   /** Takes endpoints out (`out`), or puts them back; returns those that were meant. */
   drain(target: DrainTarget, out: boolean): readonly DrainedEndpoint[]
   /** The same without doing anything. */
@@ -53,18 +57,25 @@ export function createInspector(parts: InspectorParts): Inspector {
   const limit = descriptorLimit()
   const running = new RunningSessions({ engine, ledger, names: dataPlane.sessionLog.names, clock })
   const drains = new Drains({ overlay, ledger, engine, snapshot: () => dataPlane.snapshot })
-  const reading: EndpointReading = {
+  const traces = new Traces({
+    engine,
+    workers: plan.workers,
+    names: dataPlane.sessionLog.names,
+    endpointName: (slot) => ledger.endpointName(slot),
+    clock,
+  })
+  const reading = (): EndpointReading => ({
     ledger: ledger.views,
     clock,
     slotOf: (service, endpoint) => ledger.knownEndpointSlot(service, endpoint),
     sinceMs: (service, endpoint) => dataPlane.history.sinceMs(service, endpoint),
-    health: parts.health ?? (() => undefined),
-  }
+    health: healthByName(dataPlane.health.read()),
+  })
   return {
     status: (only) =>
       readStatus(
         {
-          ...reading,
+          ...reading(),
           version: parts.version,
           pid: process.pid,
           startedMs,
@@ -92,7 +103,7 @@ export function createInspector(parts: InspectorParts): Inspector {
     kill: (selection) => running.kill(selection),
     explain: (question) =>
       explain(question, {
-        ...reading,
+        ...reading(),
         snapshot: dataPlane.snapshot,
         addresses: [...pool.addresses()],
         published: (listener) => dataPlane.published(listener),
@@ -100,8 +111,14 @@ export function createInspector(parts: InspectorParts): Inspector {
         affinity: dataPlane.remembered,
         random: parts.random,
       }),
+    trace: (selection, take) => traces.open(selection, take),
     drain: (target, out) => drains.set(target, out),
     drained: (target) => drains.look(target),
     finishDrain: (target) => drains.finish(target),
   }
+}
+
+function healthByName(all: readonly EndpointHealth[]): EndpointReading['health'] {
+  const byName = new Map(all.map((health) => [`${health.service} ${health.endpoint}`, health]))
+  return (service, endpoint) => byName.get(`${service} ${endpoint}`)
 }

@@ -1,8 +1,10 @@
 import { connect } from 'node:net'
 import { describe, expect, it } from 'vitest'
+import { createAdminClient } from '../../src/cli/client/admin-client.ts'
 import type { Explanation } from '../../src/model/explanation.ts'
 import type { SessionPage } from '../../src/model/session-view.ts'
 import type { Status } from '../../src/model/status.ts'
+import type { TraceStep } from '../../src/model/trace.ts'
 import { type ClientWorld, openClientWorld } from '../support/client-world.ts'
 import { runCommand } from '../support/command.ts'
 import { eventually } from '../support/eventually.ts'
@@ -104,6 +106,66 @@ for (const { name, ip, args, native } of ENGINES) {
         expect(outcome).toMatchObject({ do: 'forward', endpoint: at(world, server), by: 'turn' })
       }
       expect((await world.say(['explain', '127.0.0.1', `${ip}:1`])).code).toBe(1)
+    })
+
+    it('watch what happens', async () => {
+      await using world = await openClientWorld(ip, args, ['a'])
+      const watching = world.say(['top', '--once', '--interval', '2s'])
+      const counted = async () => (await world.ask<Status>(['status'])).services[0]?.sessions.total
+      await eventually(async () => {
+        await connectNamed(ip, 8080)
+        expect(await counted()).toBeGreaterThan(3)
+      })
+      const { code, out } = await watching
+      expect(code).toBe(0)
+      const [, , titles = '', row = ''] = out.split('\n')
+      expect(titles).toMatch(/^SERVICE +UP +ACTIVE +NEW\/S +IN\/S +OUT\/S +ERR\/S +FAIL\/S +P50 +P99$/)
+      expect(row).toMatch(/^default\/web:\/TCP +1\/1 +\d/)
+    })
+
+    it('follow sessions through every step, and what they know of them afterwards', async () => {
+      await using world = await openClientWorld(ip, args, ['a', 'b'])
+      const steps: TraceStep[] = []
+      const over = new AbortController()
+      const following = createAdminClient(world.admin, { uid: 0, variables: {} }).follow(
+        '/portald/v1/trace',
+        { service: 'default/web', client: '127.0.0.1' },
+        (line) => void steps.push(JSON.parse(line) as TraceStep),
+        over.signal,
+      )
+      const stepsOf = (port: number | undefined) =>
+        steps
+          .filter(({ client }) => client === `127.0.0.1:${port}`)
+          .map(({ step, endpoint, end }) => end ?? (endpoint ? `${step} ${endpoint}` : step))
+      // Whether it follows already shows by itself.
+      await eventually(async () => {
+        ;(await connectNamed(ip, 8080)).socket.destroy()
+        expect(steps.some(({ step }) => step === 'ended')).toBe(true)
+      })
+      const { socket, name } = await connectNamed(ip, 8080)
+      const port = socket.localPort
+      const endpoint = at(
+        world,
+        world.servers.findIndex((server) => server.name === name),
+      )
+      const begun = ['began', `chosen ${endpoint}`, `connected ${endpoint}`]
+      await eventually(() => expect(stepsOf(port)).toEqual(begun))
+      const { sessions: running } = await sessions(world)
+      const id = running.find(({ client }) => client === `127.0.0.1:${port}`)?.id
+      socket.end('hello')
+      await eventually(() => expect(stepsOf(port)).toEqual([...begun, 'client-closed']))
+      const told = steps.filter(({ client }) => client === `127.0.0.1:${port}`)
+      expect(told.map((step) => step.id)).toEqual([id, id, id, id])
+      expect(told.at(-1)).toMatchObject({ bytesFromClient: 5, bytesFromEndpoint: 7 })
+      await world.servers.find((server) => server.name === name)?.[Symbol.asyncDispose]()
+      const next = [await connectNamed(ip, 8080), await connectNamed(ip, 8080)]
+      await eventually(() => {
+        const all = next.map(({ socket: { localPort } }) => stepsOf(localPort))
+        expect(all.flat().filter((step) => step === `failed ${endpoint}`)).toHaveLength(1)
+        expect(all.every((one) => one.at(-1)?.startsWith('connected'))).toBe(true)
+      })
+      over.abort()
+      await following
     })
 
     it('count what runs and what has ended', async () => {

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import type { CheckAnswer, CheckRequest } from '../../src/health/ask.ts'
 import { createAskEndpoint } from '../../src/health/checks/ask-endpoint.ts'
+import { failureOf } from '../../src/health/checks/failures.ts'
 import type { CheckQuestion } from '../../src/model/health.ts'
 import type { ServicePortKey } from '../../src/model/keys.ts'
 import { openBlackHole, openRefusing, TcpEndpoint, type TestEndpoint, UdpEndpoint } from '../support/echo.ts'
@@ -181,6 +182,16 @@ describe('the question to an agent', () => {
     expect(await ask({ how: 'agent' }, silent)).toEqual({ failure: 'closed without an answer' })
     await using flood = await playing('send 100000, wait 5s')
     expect(await ask({ how: 'agent' }, flood)).toEqual({ failure: 'the answer is too long' })
+  })
+})
+
+describe('what we lack', () => {
+  it('is not the fault of the endpoint', () => {
+    const error = (code: string) => Object.assign(new Error(code), { code })
+    expect(failureOf(error('EMFILE'))).toEqual({ unasked: 'EMFILE' })
+    expect(failureOf(error('EADDRNOTAVAIL'))).toEqual({ unasked: 'EADDRNOTAVAIL' })
+    expect(failureOf(error('EHOSTUNREACH'))).toEqual({ failure: 'no route to host' })
+    expect(failureOf(error('ENOENT'), 'cannot run /x: ')).toEqual({ failure: 'cannot run /x: ENOENT' })
   })
 })
 

@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest'
-import type { TcpEndpoint } from '../support/echo.ts'
+import { TcpEndpoint } from '../support/echo.ts'
 import { aService, type Json } from '../support/objects.ts'
 import { EARLY_MS } from '../support/pass.ts'
 import { describeOnEngines, slicesOf } from '../support/world.ts'
 
 const WEB = '127.70.13.1:8080'
 const SHORT_MS = 600
+const CHECK_PORT = 9_909
 
 function service(policy?: string): Json {
   const annotations = policy === undefined ? {} : { 'portald.io/on-endpoint-removed': policy }
@@ -148,5 +149,31 @@ describeOnEngines('a session whose endpoint leaves', '127.70.13', (open) => {
       const ends = (await world.ended(3)).map((record) => record.end)
       expect(ends.filter((one) => one === end)).toHaveLength(2)
     }
+  })
+
+  it('is cut when its endpoint is found down where the Service says so', async () => {
+    await using world = await open()
+    const [a, b] = (await world.endpoints('a', 'b')) as [TcpEndpoint, TcpEndpoint]
+    const [checkOfA] = await Promise.all(
+      [a, b].map(({ address }) => world.keep(TcpEndpoint.open(address.ip, 'shut', CHECK_PORT))),
+    )
+    const annotations = {
+      'portald.io/check': 'tcp',
+      'portald.io/check-port': `${CHECK_PORT}`,
+      'portald.io/check-interval': '100ms',
+      'portald.io/on-endpoint-down': 'cut',
+    }
+    const web = aService('web', { clusterIP: '127.70.13.1', ports: [{ port: 8080 }] }, { annotations })
+    await world.apply(web, slicesOf('web', [a, b]))
+    const held = await Promise.all(Array.from({ length: 4 }, () => world.greeted(WEB)))
+    await checkOfA?.[Symbol.asyncDispose]()
+    for (const client of held) {
+      if (client.text === 'a') expect(await client.ends()).toBe('reset')
+      else {
+        await client.send(' still')
+        await client.receives('still')
+      }
+    }
+    expect((await world.ended(2)).map(({ end }) => end)).toEqual(['endpoint-down', 'endpoint-down'])
   })
 })

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest'
 import { parseDuration } from '../../src/lib/duration.ts'
 import { ANNOTATION_PREFIX } from '../../src/model/annotation-rule.ts'
 import { ANNOTATIONS, parseAnnotations } from '../../src/model/annotations.ts'
+import { parseCheckText } from '../../src/model/check-text.ts'
 import { Findings } from '../../src/model/findings.ts'
 import { DEFAULT_PARSE_OPTIONS, type ServiceDefaults } from '../../src/model/parse-options.ts'
 
@@ -26,6 +27,7 @@ const DEFAULTS = {
   userTimeoutMs: undefined,
   onEndpointRemoved: { do: 'keep' },
   onEndpointUnready: { do: 'keep' },
+  onEndpointDown: { do: 'keep' },
   onServiceRemoved: undefined,
   maxSessionMs: undefined,
   sourceAddress: 'proxy',
@@ -58,6 +60,7 @@ describe('annotations', () => {
     ['on-endpoint-removed', ' drain=5 ', { onEndpointRemoved: { do: 'drain', deadlineMs: 5000 } }],
     ['on-endpoint-unready', 'cut', { onEndpointUnready: { do: 'cut' } }],
     ['on-endpoint-unready', 'drain=1m', { onEndpointUnready: { do: 'drain', deadlineMs: 60_000 } }],
+    ['on-endpoint-down', 'drain=5s', { onEndpointDown: { do: 'drain', deadlineMs: 5_000 } }],
     ['on-service-removed', 'keep', { onServiceRemoved: { do: 'keep' } }],
     ['on-service-removed', 'drain=1m', { onServiceRemoved: { do: 'drain', deadlineMs: 60_000 } }],
     ['max-session-duration', '8h', { maxSessionMs: 28_800_000 }],
@@ -340,6 +343,25 @@ describe('annotations', () => {
       findings,
     )
     expect(findings.list()).toEqual([])
+  })
+
+  it('read any text that a check sends, or none of it, and never more than it may be', () => {
+    const parts = fc.constantFrom('\\', '\\r', '\\x', '\\x0', '\\xff', '\\\\', 'é', '😀', '\ud800', 'a', '\n')
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.array(parts).map((all) => all.join('')),
+        ),
+        (text) => {
+          const bytes = parseCheckText(text)
+          if (bytes !== undefined)
+            expect([...bytes].every((byte) => byte.charCodeAt(0) < 256) && bytes.length <= 1_024).toBe(true)
+          const escaped = [...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
+          if (text.length < 200) expect(parseCheckText(escaped)).toBe(Buffer.from(text).toString('latin1'))
+        },
+      ),
+    )
   })
 
   it('are never a reason to fail', () => {

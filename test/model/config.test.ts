@@ -110,6 +110,19 @@ describe('configuration', () => {
     ])
   })
 
+  it('takes programs that check endpoints by name, as words between spaces', () => {
+    const flags = { checkProgram: ['redis=/usr/bin/redis-cli -h {ip}  -p {port} ping', 'b=/b'] }
+    const programs = parse({ flags }).configuration?.checkPrograms
+    expect([...(programs ?? [])]).toEqual([
+      ['redis', ['/usr/bin/redis-cli', '-h', '{ip}', '-p', '{port}', 'ping']],
+      ['b', ['/b']],
+    ])
+    expect(parse({ file: file({ checkProgram: ['a=/a b,c'] }) }).configuration?.checkPrograms.get('a')).toEqual(['/a', 'b,c'])
+    for (const wrong of ['a', 'a=', 'a=true', 'a=./a', '=/a', 'a b=/a', 'a;b=/a']) {
+      expect(parse({ flags: { checkProgram: [wrong] } }).lines, wrong).toEqual([expect.stringContaining('must be a name, =')])
+    }
+  })
+
   it('takes lists repeated, between commas, or as lists of the file', () => {
     const expected = ['10.0.0.1', '10.0.0.2', '2001:db8::1']
     expect(parse({ flags: { nodeIp: ['10.0.0.1, 10.0.0.2', '2001:DB8:0::1'] } }).configuration?.nodeIps).toEqual(expected)

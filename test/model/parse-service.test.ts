@@ -47,6 +47,7 @@ describe('a Service', () => {
         onEndpointRemoved: { do: 'keep' },
         health: { check: undefined, agent: undefined, ejection: undefined, panicPercent: 0 },
         onEndpointUnready: { do: 'keep' },
+        onEndpointDown: { do: 'keep' },
         onServiceRemoved: undefined,
         maxSessionMs: undefined,
         sourceAddress: 'proxy',

@@ -69,6 +69,16 @@ describe('an endpoint whose checks fail', () => {
     expect(shares(world.go(WEB, ...clients(4)))).toEqual({ 2: 4 })
   })
 
+  it('is not one that could not be asked, for what we lack', async () => {
+    const world = createHealthWorld()
+    await world.apply(service({ ...CHECKED, 'agent-check': '1' }), slice(1, 2))
+    await world.pass(500)
+    world.answers['1'] = { unasked: 'EMFILE' }
+    await world.pass(20_000)
+    expect(world.states()).toEqual({ 1: 'up', 2: 'up' })
+    expect(world.plane.health.read()[0]?.lastFailure).toBeUndefined()
+  })
+
   it('keeps the sessions that it has', async () => {
     const world = createHealthWorld()
     await world.apply(service(CHECKED), slice(1, 2))

@@ -13,6 +13,7 @@ function ask(world: PolicyWorld, client: string, ip = '10.0.0.1', port = 80): Ex
 }
 
 const says = ({ steps }: Explanation) => steps.map(({ step, passed, says: text }) => `${passed ? 'ok' : 'no'} ${step}: ${text}`)
+const WEB = 'TCP/10.0.0.1:80'
 const THREE = ['10.1.0.1', '10.1.0.2', '10.1.0.3']
 
 describe('an explanation', () => {
@@ -98,6 +99,22 @@ describe('an explanation', () => {
       '10.1.0.5:8080': undefined,
       '10.1.0.6:8080': 'taken out at run time',
     })
+  })
+
+  it('says who is out because sessions found it failing, and who is used all the same', async () => {
+    const world = createPolicyWorld()
+    const annotations = { 'portald.io/eject-after': '2', 'portald.io/eject-most': '100%', 'portald.io/panic-threshold': '50%' }
+    await world.apply(aService('web', {}, { annotations }), aSlice('web', ['10.1.0.1', '10.1.0.2']))
+    const fail = async (endpoint: string) => {
+      for (let n = 0; n < 4; n++) world.connect(WEB, '192.0.2.1', (key) => (key.startsWith(endpoint) ? 'refused' : 'ok')).close()
+      world.clock.advance(100)
+      return Object.fromEntries(ask(world, '192.0.2.1').endpoints.map((one) => [one.endpoint, `${one.state} ${one.in}`]))
+    }
+    expect(await fail('10.1.0.1')).toEqual({ '10.1.0.1:8080': 'unhealthy false', '10.1.0.2:8080': 'serving true' })
+    const [, ejected] = [ask(world, '192.0.2.1'), inspectorOf(world).status().services[0]?.endpoints[0]]
+    expect(ejected?.health).toMatchObject({ state: 'ejected', until: expect.any(String) })
+    expect(ask(world, '192.0.2.1').outcome).toMatchObject({ endpoint: '10.1.0.2:8080' })
+    expect(await fail('10.1.0.2')).toEqual({ '10.1.0.1:8080': 'unhealthy true', '10.1.0.2:8080': 'unhealthy true' })
   })
 
   it('says who is denied, and by what', async () => {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { showDocument } from '../../src/cli/client/documents.ts'
 import { showServices, showStatus } from '../../src/cli/client/status-view.ts'
 import type { RunningSession } from '../../src/listener/listener.ts'
 import { createPolicyWorld } from '../policy/policy-world.ts'
@@ -79,9 +80,7 @@ describe('the status', () => {
     const status = inspector.status()
     const { descriptors } = status.limits
     const limits = { ...status.limits, descriptors: { ...descriptors, limit: 1024, open: 20 } }
-    await expect(`${JSON.stringify({ ...status, pid: 4711, limits }, undefined, 2)}\n`).toMatchFileSnapshot(
-      '../golden/status/status.json',
-    )
+    await expect(showDocument({ ...status, pid: 4711, limits }, 'yaml')).toMatchFileSnapshot('../golden/status/status.yaml')
   })
 
   it('is shown in 80 columns', async () => {

@@ -7,6 +7,7 @@ import type {
   SessionFilter,
   SessionListing,
   SessionQuery,
+  TraceOrder,
   WorkerReading,
 } from '../../src/listener/listener.ts'
 import { SessionMatcher } from '../../src/listener/session-matcher.ts'
@@ -34,6 +35,7 @@ export class FakeEngine implements Engine {
   disposed = false
   /** Sees every delta before it is in force; may throw or wait. */
   onPublish: (delta: RouteDelta) => void | Promise<void> = () => {}
+  readonly traces: (TraceOrder | undefined)[] = []
   readonly #listening = new Map<number, ListenerSpec>()
   readonly #keys = new Map<number, string>()
   readonly #busy = new Map<string, string>()
@@ -107,6 +109,10 @@ export class FakeEngine implements Engine {
 
   sessions(): number {
     return 0
+  }
+
+  async trace(order: TraceOrder | undefined): Promise<void> {
+    this.traces.push(order)
   }
 
   tally(look: (session: MovedSoFar) => void): void {

@@ -1,4 +1,5 @@
 import type { EndpointView, Explanation, Outcome } from '../../model/explanation.ts'
+import type { EndpointPart } from '../../model/status.ts'
 import { showAgo, showSize } from './numbers.ts'
 import { type Column, showTable } from './table.ts'
 
@@ -8,6 +9,12 @@ const BY: Readonly<Record<(Outcome & { readonly do: 'forward' })['by'], string>>
   turn: 'unless another session begins first',
   load: 'unless another session begins or ends first',
   chance: 'this time; the next look may say another',
+}
+
+/** What is worth knowing of an endpoint that may be chosen. */
+const NOTES: Readonly<Partial<Record<EndpointPart, string>>> = {
+  backup: 'a backup',
+  unhealthy: 'unhealthy, but too few are not',
 }
 
 /** The steps, the endpoints, and at last what would happen. */
@@ -38,10 +45,7 @@ function columns(now: string): readonly Column<EndpointView>[] {
     {
       title: 'WHY',
       of: ({ why, state, lastFailure }) =>
-        [
-          why ?? (state === 'backup' ? 'a backup' : ''),
-          lastFailure ? `${lastFailure.what} ${showAgo(lastFailure.at, now)} ago` : '',
-        ]
+        [why ?? NOTES[state] ?? '', lastFailure ? `${lastFailure.what} ${showAgo(lastFailure.at, now)} ago` : '']
           .filter((part) => part !== '')
           .join('; '),
     },

@@ -9,6 +9,8 @@ import { drain, undrain } from './drain-command.ts'
 import { showExplanation } from './explanation-view.ts'
 import { showSessions } from './sessions-view.ts'
 import { showServices, showStatus } from './status-view.ts'
+import { top } from './top-command.ts'
+import { trace } from './trace-command.ts'
 import { watchSessions } from './watch.ts'
 
 type Run = (asking: Asking) => Promise<number>
@@ -21,6 +23,8 @@ const COMMANDS: { readonly [Name in ClientCommand]: Run } = {
   undrain,
   explain,
   'log-level': logLevel,
+  top,
+  trace,
 }
 
 /** Does what such a command line asks for; resolves with the exit code. */

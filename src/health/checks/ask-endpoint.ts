@@ -3,6 +3,7 @@ import type { CheckQuestion } from '../../model/health.ts'
 import { showAddress } from '../../model/keys.ts'
 import { MOST_ANSWER_BYTES } from '../agent-answer.ts'
 import type { AskEndpoint, CheckAnswer, CheckRequest } from '../ask.ts'
+import { failureOf } from './failures.ts'
 import { runProgram } from './run-program.ts'
 import { askTcp, type Judge } from './tcp-question.ts'
 import { askUdp } from './udp-question.ts'
@@ -13,13 +14,18 @@ const GOOD: CheckAnswer = { said: '' }
 
 /** What asks endpoints; `programs` are path and arguments by name. */
 export function createAskEndpoint(programs: ReadonlyMap<string, readonly string[]>): AskEndpoint {
-  return (request, signal) => {
+  return async (request, signal) => {
     const { question, address, service } = request
-    if (question.how === 'udp') return askUdp(address, question, signal)
-    if (question.how !== 'exec') return askTcp(address, textFor(request, question), judgeOf(question), signal)
-    const argv = programs.get(question.program)
-    if (!argv) return Promise.resolve({ failure: `there is no program ${question.program}` })
-    return runProgram(argumentsFor(argv, { ip: address.ip, port: String(address.port), service }), signal)
+    try {
+      if (question.how === 'udp') return await askUdp(address, question, signal)
+      if (question.how !== 'exec') return await askTcp(address, textFor(request, question), judgeOf(question), signal)
+      const argv = programs.get(question.program)
+      if (!argv) return { failure: `there is no program ${question.program}` }
+      return await runProgram(argumentsFor(argv, { ip: address.ip, port: String(address.port), service }), signal)
+    } catch (error) {
+      // Some calls throw what others tell.
+      return failureOf(error)
+    }
   }
 }
 

@@ -1,4 +1,5 @@
 import { errnoOf, messageOf } from '../../lib/errors.ts'
+import type { CheckAnswer } from '../ask.ts'
 
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
@@ -8,9 +9,12 @@ const WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'network unreachable',
   ETIMEDOUT: 'no connection in time',
 }
+/** What this machine or process is short of; no endpoint can help it. */
+const OURS: readonly string[] = ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM', 'EAGAIN', 'EADDRNOTAVAIL', 'EADDRINUSE']
 
-/** What a failed call says of an endpoint, in words for people. */
-export function failureOf(error: unknown): string {
+/** What a failed call says of an endpoint, if anything. `doing` goes before the reason. */
+export function failureOf(error: unknown, doing = ''): CheckAnswer {
   const code = errnoOf(error)
-  return code === undefined ? messageOf(error) : (WORDS[code] ?? code)
+  const reason = code === undefined ? messageOf(error) : (WORDS[code] ?? code)
+  return code !== undefined && OURS.includes(code) ? { unasked: reason } : { failure: `${doing}${reason}` }
 }

@@ -26,7 +26,7 @@ export function runProgram(argv: readonly string[], signal: AbortSignal): Promis
     signal.removeEventListener('abort', kill)
     resolve(answer)
   }
-  child.on('error', (error) => settle({ failure: `cannot run ${path}: ${failureOf(error)}` }))
+  child.on('error', (error) => settle(failureOf(error, `cannot run ${path}: `)))
   child.on('exit', (code, killedBy) => {
     if (late) settle({ failure: 'no answer in time' })
     else if (code === 0) settle({ said: '' })

@@ -37,7 +37,7 @@ export function askTcp({ ip, port }: SocketAddress, text: string, judge: Judge, 
   socket.on('end', () => {
     if (judge) settle(judge(received, true) ?? { failure: received === '' ? 'closed without an answer' : 'wrong answer' })
   })
-  socket.on('error', (error) => settle({ failure: failureOf(error) }))
+  socket.on('error', (error) => settle(failureOf(error)))
   socket.on('close', () => {
     signal.removeEventListener('abort', timeUp)
     resolve(answer ?? { failure: 'closed without an answer' })

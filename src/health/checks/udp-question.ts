@@ -21,7 +21,7 @@ export function askUdp(
   }
   const timeUp = () => settle({ failure: 'no answer in time' })
   const failed = (error: Error | null | undefined) => {
-    if (error) settle({ failure: failureOf(error) })
+    if (error) settle(failureOf(error))
   }
   socket.on('error', failed)
   socket.on('message', (datagram) => {

@@ -20,6 +20,7 @@ import type {
   SessionListing,
   SessionPolicy,
   SessionQuery,
+  TraceOrder,
   WorkerReading,
 } from '../listener.ts'
 import { SessionMatcher } from '../session-matcher.ts'
@@ -89,6 +90,8 @@ class NativeEngine implements Engine {
   /** Descriptors of listeners. */
   #held = 0
   #revision = 0
+  /** What a worker that takes another's place is told. */
+  #trace: TraceOrder | undefined
   #draining = false
   #disposed = false
 
@@ -190,6 +193,11 @@ class NativeEngine implements Engine {
     return this.#crew.workers.reduce((sum, worker) => sum + worker.sessions, 0)
   }
 
+  async trace(order: TraceOrder | undefined): Promise<void> {
+    this.#trace = order
+    await this.#crew.ask({ do: 'trace', order })
+  }
+
   tally(look: (session: MovedSoFar) => void): void {
     tallySessions(this.#crew.workers, look)
   }
@@ -212,6 +220,7 @@ class NativeEngine implements Engine {
   #instruct(worker: WorkerHandle): void {
     this.#shareDescriptors()
     void worker.ask({ do: 'publish', delta: { revision: this.#revision, set: [...this.#routes.values()], remove: [] } })
+    if (this.#trace) void worker.ask({ do: 'trace', order: this.#trace })
     for (const opened of this.#listeners.values()) if (opened.listening) void this.#hand(worker, opened)
   }
 

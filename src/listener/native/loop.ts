@@ -6,7 +6,8 @@ import { EPOLLIN } from '../../lib/libc/constants.ts'
 import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import type { RouteDelta } from '../../model/delta.ts'
-import type { SessionPolicy } from '../listener.ts'
+import type { SessionPolicy, TraceOrder } from '../listener.ts'
+import { TracedPolicy } from '../traced-policy.ts'
 import { EndpointAddresses } from './endpoint-addresses.ts'
 import { ADOPTED_WORD, BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
@@ -45,6 +46,7 @@ export class Loop {
   readonly #start: WorkerStart
   readonly #port: MessagePort
   readonly #context: WorkerContext
+  readonly #policy: SessionPolicy
   readonly #control: Int32Array<SharedArrayBuffer>
   readonly #tcp: TcpSessions
   readonly #tcpDoors: TcpDoors
@@ -69,9 +71,10 @@ export class Loop {
     this.#control = estate.control
     this.#nextId = start.idBase
     const clock = new LoopClock(systemClock)
+    this.#policy = createPolicy(clock)
     const context = new WorkerContext({
       libc,
-      policy: createPolicy(clock),
+      policy: this.#policy,
       clock,
       estate,
       endpointSlots: start.shared.endpointSlots,
@@ -242,6 +245,9 @@ export class Loop {
       case 'adopt':
         this.#tcpMover.adopt(request.sessions)
         break
+      case 'trace':
+        this.#trace(request.order)
+        break
       case 'empty':
         this.#emptyTickets.push(request.ticket)
         this.#counted()
@@ -256,6 +262,11 @@ export class Loop {
     if (hurried.length === 0) return
     hasten(this.#tcp.table, this.#tcpWheel, hurried)
     hasten(this.#udp.table, this.#udpWheel, hurried)
+  }
+
+  #trace(order: TraceOrder | undefined): void {
+    const context = this.#context
+    context.policy = order ? new TracedPolicy(this.#policy, context.clock, order, this.#start.row) : this.#policy
   }
 
   #leave({ id, sessions, end }: WorkerRequest & { do: 'leave' }): void {

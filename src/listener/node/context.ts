@@ -27,7 +27,8 @@ export const NO_ROUTE_TIMEOUTS: SessionTimeouts = {
 
 /** What every listener of one node engine shares. */
 export interface NodeContext {
-  readonly policy: SessionPolicy
+  /** Another one stands in its place while sessions are followed. */
+  policy: SessionPolicy
   readonly clock: Clock
   /** Watches idle sessions. */
   readonly idle: CoarseTimer

@@ -4,6 +4,7 @@ import type { RouteDelta } from '../../model/delta.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import type { Engine, ListenerSpec, ListenerStatus, SessionFilter, SessionPolicy } from '../listener.ts'
 import { SessionMatcher } from '../session-matcher.ts'
+import { TracedPolicy } from '../traced-policy.ts'
 import { Budget, type NodeContext } from './context.ts'
 import { Newcomers } from './newcomers.ts'
 import { sessionIds } from './session-id.ts'
@@ -89,6 +90,9 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
       return cut(filter, end)
     },
     list: (query, most) => listSessions([...listeners.values(), ...closed], new SessionMatcher(query), most),
+    async trace(order) {
+      context.policy = order ? new TracedPolicy(options.policy, clock, order, 0) : options.policy
+    },
     tally(look) {
       for (const { running } of [...listeners.values(), ...closed]) for (const session of running) look(session)
     },
