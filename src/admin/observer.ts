@@ -170,6 +170,7 @@ function readMetrics(
   return {
     build: { version, engine: now.engine, workers: now.workers },
     ledger: now.ledger,
+    lines: now.lines,
     services: now.servicePorts,
     endpoints: perEndpoint ? now.endpoints : undefined,
     health: proxy.health().totals,

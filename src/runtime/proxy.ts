@@ -11,6 +11,7 @@ import { parseOptionsOf } from '../model/parse-options.ts'
 import type { Problem } from '../model/problem.ts'
 import type { SessionEnd, SessionRecord } from '../model/session.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
+import type { LineViews } from '../model/shared-lines.ts'
 import type { FrontendKind, Snapshot } from '../model/snapshot.ts'
 import type { WorkerPulse } from '../model/worker-pulse.ts'
 import type { Logger } from '../observe/logger.ts'
@@ -73,6 +74,7 @@ export interface ProxyReading {
   readonly problems: readonly Problem[]
   readonly sources: readonly SourceReading[]
   readonly ledger: LedgerViews
+  readonly lines: LineViews
   readonly servicePorts: Iterable<{ readonly slot: number; readonly key: ServicePortKey }>
   readonly endpoints: Iterable<{ readonly slot: number; readonly service: ServicePortKey; readonly key: EndpointKey }>
   readonly affinity: { readonly entries: number; readonly evictions: number }
@@ -218,7 +220,11 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       deadline[Symbol.dispose]()
       return { cut: await cut }
     },
-    setEndpoint: (service, address, wish) => dataPlane.overlay.set(service as ServiceKey, address, wish),
+    setEndpoint(service, address, wish) {
+      const count = dataPlane.overlay.set(service as ServiceKey, address, wish)
+      dataPlane.offer((route) => route.service.startsWith(`${service}:`))
+      return count
+    },
     pulse: () => engine.pulse(),
     overrides: () => dataPlane.overlay.list(),
     health: () => ({ endpoints: dataPlane.health.read(), totals: dataPlane.health.totals() }),
@@ -239,6 +245,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       problems: dataPlane.snapshot?.problems ?? [],
       sources: controlPlane.states(),
       ledger: dataPlane.ledger.views,
+      lines: dataPlane.ledger.lines,
       servicePorts: dataPlane.servicePorts(),
       endpoints: dataPlane.ledger.endpoints(),
       affinity: dataPlane.affinity(),

@@ -23,6 +23,7 @@ import { UdpSessions } from './udp-sessions.ts'
 import { UdpTable } from './udp-table.ts'
 import {
   INDEX_MASK,
+  KIND_BELL,
   KIND_SHIFT,
   KIND_TCP,
   KIND_TCP_LISTENER,
@@ -96,7 +97,9 @@ export class Loop {
     this.#udpDoors = new UdpDoors(context)
     this.#udp = new UdpSessions(context, udpTable, this.#udpWheel, this.#addresses, this.#udpDoors, left, counted)
     this.#udpRelay = new UdpRelay(context, this.#udp, this.#udpDoors)
-    if (!context.watch(start.wakeFd, EPOLLIN, KIND_WAKE << KIND_SHIFT, 0)) {
+    const bell = start.bells[start.row] as number
+    const watched = context.watch(bell, EPOLLIN, KIND_BELL << KIND_SHIFT, 0)
+    if (!watched || !context.watch(start.wakeFd, EPOLLIN, KIND_WAKE << KIND_SHIFT, 0)) {
       throw new ProxyError('E_ENGINE', 'system', `epoll_ctl: ${errnoName(context.errno[0] as number)}`)
     }
   }
@@ -138,6 +141,10 @@ export class Loop {
         case KIND_UDP_LISTENER:
           this.#udpRelay.fromClients(index)
           break
+        case KIND_BELL:
+          calls.read(this.#start.bells[this.#start.row] as number, copyAddress, WAKE_BYTES)
+          this.#context.policy.waiting.heed()
+          break
         default:
           // What it was written for has been read already.
           calls.read(this.#start.wakeFd, copyAddress, WAKE_BYTES)
@@ -149,6 +156,7 @@ export class Loop {
     this.#udpWheel.advance(now)
     this.#tcpDoors.tick(now)
     this.#udpDoors.tick(now)
+    if (this.#context.policy.waiting.restless) this.#seeToWaiting()
     // Last, for all of the above may have brought a direction to its end.
     relay.endings.closeWriteSides()
     return told
@@ -159,11 +167,20 @@ export class Loop {
     let wait = this.#tcp.acks.run(now)
     // What came since it was looked at last has its wake-up read away already.
     const told = Atomics.load(this.#control, STOP_WORD) | Atomics.load(this.#control, MESSAGE_WORD)
-    if (told !== 0 || this.#tcp.relay.busy) return 0
+    if (told !== 0 || this.#tcp.relay.busy || this.#context.policy.waiting.restless) return 0
     wait = sooner(wait, this.#tcpWheel.waitMs(now))
     wait = sooner(wait, this.#udpWheel.waitMs(now))
     wait = sooner(wait, this.#tcpDoors.waitMs(now))
     return sooner(wait, this.#udpDoors.waitMs(now))
+  }
+
+  /** Gives sessions that wait their turn, here or in other workers. */
+  #seeToWaiting(): void {
+    const { calls, policy, one } = this.#context
+    this.#tcp.askWaiting()
+    for (let row = policy.waiting.takeWake(); row >= 0; row = policy.waiting.takeWake()) {
+      calls.write(this.#start.bells[row] as number, one, WAKE_BYTES)
+    }
   }
 
   /** A session began or ended. */

@@ -43,6 +43,9 @@ export interface WorkerSettings {
   readonly reset: number
   readonly shared: SharedState
   readonly clock: Clock
+  /** An eventfd of each row, with which workers wake each other. Not one of its own: who is about to write to it must never hit
+   *  another descriptor, whoever died meanwhile. */
+  readonly bells: readonly number[]
   /** The worker's entry. */
   readonly url: URL
   /** Descriptors that one worker may hold when there are no listeners. */
@@ -94,7 +97,7 @@ export class WorkerHandle {
     port1.on('message', (message: WorkerAnswer | WorkerFault) => this.#heard(message))
     port1.unref()
     const idBase = (row * LIVES_PER_ROW + (life % LIVES_PER_ROW)) * IDS_PER_LIFE
-    const start: WorkerStart = { row, shared, estate: this.estate, wakeFd: this.#wakeFd, idBase }
+    const start: WorkerStart = { row, shared, estate: this.estate, wakeFd: this.#wakeFd, bells: settings.bells, idBase }
     this.#worker = new Worker(settings.url, {
       workerData: { start, port: port2 },
       transferList: [port2],
@@ -162,6 +165,12 @@ export class WorkerHandle {
     this.#port.postMessage({ ...request, ticket } as WorkerRequest)
     this.#wake()
     return promise
+  }
+
+  /** Has the worker look whether sessions that wait there may have their turn. */
+  rouse(): void {
+    const { libc, bells, one } = this.#settings
+    libc.calls.write(bells[this.row] as number, one, 8)
   }
 
   /** Lets the worker hold so many descriptors, its pipes included. */
