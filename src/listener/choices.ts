@@ -1,19 +1,31 @@
 import { PrefixMask } from '../affinity/client-prefix.ts'
 import type { Picker, PickerState } from '../balancer/picker.ts'
 import { createPicker } from '../balancer/tiers.ts'
-import type { PublishedRoute, RouteEndpoint } from '../model/delta.ts'
+import { AGAIN } from '../balancer/waiting-lines.ts'
+import type { PublishedRoute, RouteEndpoint, RouteLimits } from '../model/delta.ts'
 import { familyOf, type Ip } from '../model/keys.ts'
 import type { ClientAddress } from '../model/session.ts'
-import type { Decision } from './listener.ts'
+import type { Decision, Wait } from './listener.ts'
 import { SourcePool } from './source-pool.ts'
+
+type EndpointList = Pick<PublishedRoute, 'endpoints' | 'rotation'>
 
 /** A list of endpoints with what is built from it once, so that deciding allocates nothing. */
 export class Choices {
+  readonly route: PublishedRoute
   readonly endpoints: readonly RouteEndpoint[]
+  /** The rotation word of the list. */
+  readonly rotation: number
   readonly picker: Picker
   /** The Service slot that affinity remembers clients by. */
   readonly affinitySlot: number
   readonly #mask: PrefixMask | undefined
+  /** Where a session waits for a place at one of them; undefined: nobody does. */
+  readonly full: Wait | undefined
+  /** The same for a session that has tried one already. */
+  readonly fullAgain: Wait | undefined
+  /** Where a session waits for the first of them. */
+  readonly held: Wait | undefined
   /** Position by slot. */
   readonly #positions: ReadonlyMap<number, number>
   /** Position by what affinity remembers; of endpoints with the same address, the first. */
@@ -21,10 +33,15 @@ export class Choices {
   /** `decisions[position][attempt]`. */
   readonly #decisions: readonly (readonly Decision[])[]
 
-  constructor(endpoints: readonly RouteEndpoint[], picker: Picker, route: PublishedRoute) {
-    const { connectMs, transparent, prelude } = route
+  constructor({ endpoints, rotation }: EndpointList, picker: Picker, route: PublishedRoute) {
+    const { connectMs, transparent, prelude, limits } = route
+    this.route = route
     this.endpoints = endpoints
+    this.rotation = rotation
     this.picker = picker
+    this.full = limits && waitIn(rotation, limits, limits.queueMs, 'queue-timeout')
+    this.fullAgain = limits && waitIn(rotation + AGAIN, limits, limits.queueMs, 'queue-timeout')
+    this.held = limits?.holdMs === undefined ? undefined : waitIn(rotation, limits, limits.holdMs, 'no-endpoint')
     this.#positions = new Map(endpoints.map((endpoint, position) => [endpoint.slot, position]))
     this.affinitySlot = route.affinitySlot
     this.#mask = route.affinityPrefix && new PrefixMask(route.affinityPrefix)
@@ -80,6 +97,10 @@ function poolOf(addresses: readonly Ip[], family: 4 | 6): SourcePool | undefined
   return ips.length === 0 ? undefined : new SourcePool(ips)
 }
 
+function waitIn(line: number, { queueLength: most }: RouteLimits, withinMs: number, end: Wait['end']): Wait | undefined {
+  return most === 0 ? undefined : { do: 'wait', line, most, withinMs, end }
+}
+
 /** A picker, and what it was made for. */
 interface MadePicker extends Pick<PublishedRoute, 'scheduler' | 'rotation' | 'panicPercent'> {
   readonly picker: Picker
@@ -94,14 +115,11 @@ export class ChoicesMaker {
     this.#state = state
   }
 
-  make(route: PublishedRoute, list: Pick<PublishedRoute, 'endpoints' | 'rotation'>): Choices {
-    return new Choices(list.endpoints, this.#pickerFor(route, list), route)
+  make(route: PublishedRoute, list: EndpointList): Choices {
+    return new Choices(list, this.#pickerFor(route, list), route)
   }
 
-  #pickerFor(
-    { scheduler, serviceSlot, ip, panicPercent }: PublishedRoute,
-    { endpoints, rotation }: Pick<PublishedRoute, 'endpoints' | 'rotation'>,
-  ): Picker {
+  #pickerFor({ scheduler, serviceSlot, ip, panicPercent }: PublishedRoute, { endpoints, rotation }: EndpointList): Picker {
     const known = this.#made.get(endpoints)
     if (known?.scheduler === scheduler && known.rotation === rotation && known.panicPercent === panicPercent) return known.picker
     const picker = createPicker(scheduler, endpoints, { ...this.#state, serviceSlot, rotation, ip, panicPercent })

@@ -63,6 +63,11 @@ export class LimitState {
     this.turnAway = protocol === 'TCP' ? limits.turnAway : 'refuse'
     this.patienceMs = this.turnAway === 'delay' ? PATIENCE_MS : 0
   }
+
+  /** Whether a client may come at all, by its address. */
+  permits(client: ClientAddress): boolean {
+    return !this.denied?.contains(client) && this.allowed?.contains(client) !== false
+  }
 }
 
 function paceOf(rate: Rate | undefined): Pace | undefined {
@@ -85,7 +90,7 @@ export class Limiter {
 
   /** Lets a client in and counts its session; or says how it is turned away, or that it has to wait. */
   admit(limits: LimitState, client: ClientAddress): Decision | undefined {
-    if (limits.denied?.contains(client) || limits.allowed?.contains(client) === false) return this.#turnAway(limits, DENIED)
+    if (!limits.permits(client)) return this.#turnAway(limits, DENIED)
     const nowMs = this.#clock.now()
     const { serviceSlot, servicePace, patienceMs } = limits
     let waitMs = 0

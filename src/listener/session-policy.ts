@@ -1,9 +1,8 @@
-import { AffinityTable, NO_ENDPOINT } from '../affinity/affinity-table.ts'
-import { pickAgain, wasTried } from '../balancer/picker.ts'
+import { pickAgain } from '../balancer/picker.ts'
 import { Standing } from '../balancer/standing.ts'
 import type { Clock } from '../lib/clock.ts'
 import { type Random, seededRandom } from '../lib/random.ts'
-import type { LocalClients, PublishedRoute, RouteDelta } from '../model/delta.ts'
+import type { LocalClients, RouteDelta } from '../model/delta.ts'
 import type { Cidr } from '../model/keys.ts'
 import type { ClientAddress, SessionFacts, Tried } from '../model/session.ts'
 import { NO_TICKET, sessionEndNumber } from '../model/session.ts'
@@ -22,10 +21,13 @@ import {
 } from '../model/shared-layout.ts'
 import { RecordWriter } from '../observe/records.ts'
 import { ClientRanges } from './admission.ts'
-import { type Choices, ChoicesMaker } from './choices.ts'
+import { ChoicesMaker } from './choices.ts'
 import { Limiter } from './limiter.ts'
 import type { Decision, SessionPolicy, SessionTimeouts } from './listener.ts'
+import { DENIED, NO_ROUTE, outOfAttempts } from './refusals.ts'
+import { RouteAffinity } from './route-affinity.ts'
 import { isShorter, RouteState } from './route-state.ts'
+import { NEWCOMER, Waiting } from './waiting.ts'
 
 const SESSIONS = serviceCell('sessions')
 const ACTIVE = serviceCell('active')
@@ -36,8 +38,6 @@ const DATAGRAMS_FROM_ENDPOINT = serviceCell('datagramsFromEndpoint')
 const ATTEMPTS = serviceCell('attempts')
 const ATTEMPT_FAILURES = serviceCell('attemptFailures')
 const RETRIES = serviceCell('retries')
-const AFFINITY_HITS = serviceCell('affinityHits')
-const AFFINITY_MISSES = serviceCell('affinityMisses')
 const UDP_EVICTIONS = serviceCell('udpEvictions')
 const CONNECT_MS_SUM = serviceCell('connectMsSum')
 const CONNECTED = serviceCell('connected')
@@ -52,12 +52,7 @@ const AT_REFUSED_MS = endpointTimeCell('refusedMs')
 const AT_TIMED_OUT_MS = endpointTimeCell('timedOutMs')
 const AT_RESET_MS = endpointTimeCell('resetMs')
 
-const NO_ROUTE: Decision = { do: 'refuse', end: 'no-endpoint' }
 const NOTHING_TRIED: readonly Tried[] = []
-const OUT_OF_ATTEMPTS = {
-  'connect-refused': { do: 'refuse', end: 'connect-refused' },
-  'connect-timeout': { do: 'refuse', end: 'connect-timeout' },
-} as const satisfies { readonly [End in Tried['end']]: Decision }
 
 /** The policy of one thread's sessions; `row` is the thread's row in the ledger.
  *
@@ -73,9 +68,10 @@ export class RouteSessionPolicy implements SessionPolicy {
   readonly #standing: Standing
   readonly #choices: ChoicesMaker
   readonly #row: LedgerRow
-  readonly #affinity: AffinityTable
+  readonly #affinity: RouteAffinity
   readonly #limiter: Limiter
   readonly #records: RecordWriter
+  readonly waiting: Waiting
   readonly #routes = new Map<number, RouteState>()
   readonly #ranges = new WeakMap<readonly Cidr[], ClientRanges>()
   /** The Service slot of every listener ever seen; sessions may outlive their route. */
@@ -90,9 +86,13 @@ export class RouteSessionPolicy implements SessionPolicy {
     const drawn = seededRandom(random.below(2 ** 32))
     this.#choices = new ChoicesMaker({ ledger: views, row, random: drawn, now: () => clock.now() })
     this.#row = views.rows[row] as LedgerRow
-    this.#affinity = new AffinityTable(shared.affinity)
+    this.#affinity = new RouteAffinity(shared, this.#row, this.#standing, clock)
     this.#limiter = new Limiter(shared, clock)
     this.#records = new RecordWriter(shared.records[row] as SharedArrayBuffer)
+    this.waiting = new Waiting(shared, row, clock, {
+      affinity: this.#affinity,
+      attempted: (serviceSlot, slot, again) => this.#countAttempt(serviceSlot, slot, again),
+    })
   }
 
   apply(delta: RouteDelta): readonly number[] {
@@ -104,6 +104,7 @@ export class RouteSessionPolicy implements SessionPolicy {
       this.#routes.set(route.listener, new RouteState(route, this.#choices, this.#rangesOf(route.forLocalClients)))
       this.#handOver(route.listener, route.serviceSlot)
     }
+    this.waiting.apply(delta)
     return hurried
   }
 
@@ -139,6 +140,15 @@ export class RouteSessionPolicy implements SessionPolicy {
     return this.#limiter.takeTicket()
   }
 
+  decideAgain(waiter: number, listener: number, client: ClientAddress, tried: readonly Tried[]): Decision {
+    const state = this.#routes.get(listener)
+    // It was let in and counted when it came: only its address may have been ruled out since.
+    const permitted = state?.admission.permits(client) && state.limits?.permits(client) !== false
+    const decision = !state ? NO_ROUTE : permitted ? this.#choose(state, client, tried, waiter) : DENIED
+    if (decision.do !== 'wait') this.waiting.leave(waiter)
+    return decision
+  }
+
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void {
     const { services, endpoints } = this.#row
     const at = endpointBase(tried.lease)
@@ -152,9 +162,7 @@ export class RouteSessionPolicy implements SessionPolicy {
     add(services, serviceBase(serviceSlot) + ATTEMPT_FAILURES, 1)
     const choices = this.#routes.get(listener)?.choicesFor(client)
     const position = choices?.positionOf(tried.lease) ?? -1
-    if (choices && position >= 0) {
-      this.#affinity.forget(choices.affinitySlot, choices.rememberedAs(client), choices.affinityOf(position))
-    }
+    if (choices && position >= 0) this.#affinity.forget(choices, client, position)
   }
 
   connected(lease: number): void {
@@ -205,21 +213,27 @@ export class RouteSessionPolicy implements SessionPolicy {
     return limits === undefined ? undefined : this.#limiter.admit(limits, client)
   }
 
-  #choose(state: RouteState, client: ClientAddress, tried: readonly Tried[]): Decision {
+  #choose(state: RouteState, client: ClientAddress, tried: readonly Tried[], waiter = NEWCOMER): Decision {
     const { route } = state
     const choices = state.choicesFor(client)
+    if (route.limits !== undefined) {
+      const decision = this.waiting.choose(route, route.limits, choices, client, tried, waiter)
+      if (decision) return decision
+    }
     if (choices.endpoints.length === 0) return NO_ROUTE
     if (tried.length >= route.connectMs.length) return outOfAttempts(tried)
 
     let position = -1
-    if (route.affinityTimeoutMs !== undefined) position = this.#remembered(route, choices, client, tried)
+    if (route.affinityTimeoutMs !== undefined) position = this.#affinity.remembered(route, choices, client, tried)
     if (position < 0) {
       position = choices.picker.pick(client, tried)
       if (position < 0) position = pickAgain(choices.endpoints, tried)
       if (position < 0) return outOfAttempts(tried)
-      if (route.affinityTimeoutMs !== undefined) position = this.#remember(route, choices, client, position, tried)
+      if (route.affinityTimeoutMs !== undefined) position = this.#affinity.remember(route, choices, client, position, tried)
     }
-    this.#countAttempt(route.serviceSlot, choices.slotAt(position), tried.length > 0)
+    const slot = choices.slotAt(position)
+    this.#countAttempt(route.serviceSlot, slot, tried.length > 0)
+    this.#countActive(slot, 1)
     return choices.forward(position, tried.length)
   }
 
@@ -255,39 +269,6 @@ export class RouteSessionPolicy implements SessionPolicy {
     return ranges
   }
 
-  #remembered(route: PublishedRoute, choices: Choices, client: ClientAddress, tried: readonly Tried[]): number {
-    const { serviceSlot, affinityTimeoutMs } = route
-    const { affinitySlot } = choices
-    const who = choices.rememberedAs(client)
-    const remembered = this.#affinity.find(affinitySlot, who, this.#clock.now(), affinityTimeoutMs as number)
-    const known = remembered === NO_ENDPOINT ? -1 : choices.positionRemembered(remembered)
-    const position = known < 0 || this.#isOut(route, choices, choices.slotAt(known), tried) ? -1 : known
-    if (tried.length > 0) return position
-    if (remembered !== NO_ENDPOINT && position < 0) this.#affinity.forget(affinitySlot, who, remembered)
-    add(this.#row.services, serviceBase(serviceSlot) + (position < 0 ? AFFINITY_MISSES : AFFINITY_HITS), 1)
-    return position
-  }
-
-  #isOut({ panicPercent }: PublishedRoute, { endpoints }: Choices, slot: number, tried: readonly Tried[]): boolean {
-    return wasTried(tried, slot) || this.#standing.isOut(slot, endpoints, panicPercent)
-  }
-
-  /** Remembers the choice; another thread may have made one a moment earlier, which then stands. */
-  #remember(route: PublishedRoute, choices: Choices, client: ClientAddress, position: number, tried: readonly Tried[]): number {
-    const { affinitySlot } = choices
-    const affinityTimeoutMs = route.affinityTimeoutMs as number
-    const who = choices.rememberedAs(client)
-    const chosen = choices.affinityOf(position)
-    const nowMs = this.#clock.now()
-    const stands = this.#affinity.remember(affinitySlot, who, chosen, nowMs, affinityTimeoutMs)
-    if (stands === chosen) return position
-    const other = choices.positionRemembered(stands)
-    if (other >= 0 && !wasTried(tried, choices.slotAt(other))) return other
-    // What stands did not take this session: the client moves on.
-    if (tried.length > 0) this.#affinity.move(affinitySlot, who, chosen, nowMs, affinityTimeoutMs)
-    return position
-  }
-
   #countAttempt(serviceSlot: number, slot: number, again: boolean): void {
     const { services, endpoints } = this.#row
     const base = serviceBase(serviceSlot)
@@ -295,10 +276,10 @@ export class RouteSessionPolicy implements SessionPolicy {
     add(services, base + ATTEMPTS, 1)
     if (again) add(services, base + RETRIES, 1)
     add(endpoints, at + AT_ATTEMPTS, 1)
-    this.#countActive(slot, 1)
   }
 
   #countActive(slot: number, change: 1 | -1): void {
+    if (this.waiting.count(slot, change)) return
     const { active, changes } = this.#row
     active[slot] = (active[slot] as number) + change
     changes[groupOf(slot)] = ((changes[groupOf(slot)] as number) + 1) | 0
@@ -335,11 +316,6 @@ export class RouteSessionPolicy implements SessionPolicy {
     add(endpoints, at + AT_RESETS, 1)
     endpoints[at + AT_RESET_MS] = session.endedMs
   }
-}
-
-function outOfAttempts(tried: readonly Tried[]): Decision {
-  const last = tried[tried.length - 1]
-  return last ? OUT_OF_ATTEMPTS[last.end] : NO_ROUTE
 }
 
 function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: number): void {

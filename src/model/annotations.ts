@@ -6,11 +6,13 @@ import { DEPARTURE_ANNOTATIONS } from './departure-annotations.ts'
 import type { Findings } from './findings.ts'
 import { HEALTH_ANNOTATIONS, type HealthWishes, healthOf } from './health-annotations.ts'
 import type { Cidr, Ip } from './keys.ts'
+import { parseCount } from './parse-count.ts'
 import type { ServiceDefaults } from './parse-options.ts'
 import { MOST_RANGES, parseRanges } from './parse-ranges.ts'
 import { parseSendProxy } from './parse-send-proxy.ts'
 import { A_DURATION, parseTimeout } from './parse-timeout.ts'
 import { A_WEIGHT, parseWeight } from './preference.ts'
+import { NO_QUEUE, QUEUE_ANNOTATIONS } from './queue-annotations.ts'
 import { SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
 
 /** What the annotations say, before what belongs together is put together. */
@@ -199,6 +201,7 @@ const OWN_ANNOTATIONS: readonly AnnotationRule<Wishes>[] = [
     parse: timeout('acceptProxyMs'),
   },
   ...LIMIT_ANNOTATIONS,
+  ...QUEUE_ANNOTATIONS,
 ]
 
 /** Every annotation: these tables are all there is to know about them, for the program and for its documentation. */
@@ -215,6 +218,7 @@ const NOTHING: Partial<Wishes> = {
   backups: [],
   slowStartMs: undefined,
   udpResponses: undefined,
+  ...NO_QUEUE,
   onServiceRemoved: undefined,
   maxSessionMs: undefined,
   userTimeoutMs: undefined,
@@ -294,9 +298,4 @@ function timeout(
     const ms = parseTimeout(text)
     return ms === undefined ? undefined : { [field]: ms }
   }
-}
-
-function parseCount(text: string, most: number): number | undefined {
-  const count = /^\d{1,9}$/.test(text) ? Number(text) : 0
-  return count >= 1 && count <= most ? count : undefined
 }

@@ -1,7 +1,7 @@
 import type { Ledger } from '../balancer/ledger.ts'
 import { continueRotation } from '../balancer/rotation.ts'
 import { tier } from '../balancer/tiers.ts'
-import type { PublishedRoute, RouteEndpoint } from '../model/delta.ts'
+import type { PublishedRoute, RouteEndpoint, RouteLimits } from '../model/delta.ts'
 import type { Endpoint } from '../model/endpoint.ts'
 import { type EndpointKey, familyOf, type ServicePortKey } from '../model/keys.ts'
 import type { SchedulerName, TrafficPolicy } from '../model/service.ts'
@@ -32,6 +32,12 @@ interface ListOwner {
   readonly hosts: ServicePortKey | undefined
   readonly scheduler: SchedulerName
   readonly rotation: number
+}
+
+function limitsOf({ holdMs, service }: Route): RouteLimits | undefined {
+  const { maxConnections: maxSessions, maxPerEndpoint, queueLength, queueMs } = service.options
+  if (maxSessions === undefined && maxPerEndpoint === undefined && holdMs === undefined) return undefined
+  return { maxSessions, maxPerEndpoint, queueLength, queueMs, holdMs }
 }
 
 /** Slots of endpoints that nothing new may go to. */
@@ -128,6 +134,7 @@ export class Publisher {
       acceptProxy,
       userTimeoutMs: service.options.userTimeoutMs,
       clientRules: clientRulesOf(port, service.options),
+      limits: limitsOf(route),
     }
   }
 

@@ -49,6 +49,7 @@ const route = {
   maxSessionMs: undefined,
   prelude: undefined,
   acceptProxy: undefined,
+  limits: undefined,
   userTimeoutMs: undefined,
   clientRules: undefined,
   sourceAddresses: [],

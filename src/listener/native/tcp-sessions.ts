@@ -36,6 +36,7 @@ import {
   readTcpFacts,
   type TcpTable,
   URGENT,
+  WAITING,
   WRITABLE,
 } from './tcp-table.ts'
 import type { TimerWheel } from './timer-wheel.ts'
@@ -48,6 +49,8 @@ const SOONEST_RESET_LOOK_MS = 8
 const LATEST_RESET_LOOK_MS = 256
 /** A quarter of the time it has waited so far. */
 const RESET_LOOKS_PER_WAIT = 4
+/** Sessions that waited and are asked for again before it is others' turn. */
+const ASKED_PER_TURN = 64
 /** A peer that says nothing for this long is asked whether it lives, so often and at this distance. */
 const KEEP_ALIVE_SECONDS = 60
 const KEEP_ALIVE_PROBES = 4
@@ -119,6 +122,21 @@ export class TcpSessions implements SessionOwner, Disposable {
     }
   }
 
+  /** Asks once more for sessions that wait and may have their turn. */
+  askWaiting(): void {
+    const { waiting } = this.#context.policy
+    for (let turn = 0; turn < ASKED_PER_TURN; turn++) {
+      const session = waiting.next()
+      if (session < 0) return
+      const id = this.table.ids[session] as number
+      try {
+        this.#dialer.askAgain(session)
+      } catch (error) {
+        this.#failed(session, id, error)
+      }
+    }
+  }
+
   /** An error of ours, which ends one session and no other. */
   #failed(session: number, id: number, error: unknown): void {
     this.#context.onFault(error)
@@ -143,6 +161,7 @@ export class TcpSessions implements SessionOwner, Disposable {
       if (mask & (EPOLLIN | EPOLLRDHUP)) flags[direction] = state | READABLE
       if (mask & EPOLLERR) this.finish(session, 'client-reset')
       else if (state & HEARING) this.#dialer.hearing.look(session)
+      else if (state & WAITING && state & HUNG_UP) this.finish(session, 'client-closed')
       return
     }
     if (mask & EPOLLOUT && !(state & WRITABLE)) {
@@ -170,12 +189,13 @@ export class TcpSessions implements SessionOwner, Disposable {
     const { table } = this
     // They may have become shorter: that is why it is looked at, maybe.
     this.#readTimeouts(session)
-    const held = (table.flags[2 * session] as number) & (HEARING | DELAYED)
-    if (held || (table.flags[2 * session + 1] as number) & CONNECTING) {
+    const early = (table.flags[2 * session] as number) & (HEARING | DELAYED | WAITING)
+    if (early || (table.flags[2 * session + 1] as number) & CONNECTING) {
       const deadline = (table.askedMs[session] as number) + (table.attemptMs[session] as number)
       if (now < deadline) this.#wheel.set(session, deadline)
-      else if (held & HEARING) this.stop(session, 'bad-header')
-      else if (held) this.#dialer.delays.over(session)
+      else if (early & HEARING) this.stop(session, 'bad-header')
+      else if (early & DELAYED) this.#dialer.delays.over(session)
+      else if (early) this.stop(session, this.#dialer.waiting.endOf(session))
       else this.#dialer.attemptFailed(session, 'connect-timeout')
       return
     }
@@ -208,6 +228,8 @@ export class TcpSessions implements SessionOwner, Disposable {
     if (!timeouts) return
     table.idleMs[session] = timeouts.idleMs
     table.halfCloseMs[session] = timeouts.halfCloseMs
+    const startedMs = table.startedMs[session] as number
+    table.lifeEndMs[session] = lifeEndMs(table.ids[session] as number, startedMs, timeouts.maxSessionMs)
   }
 
   /** Ends sessions by listener or lease; returns how many. Their clients see a reset. */
@@ -282,6 +304,7 @@ export class TcpSessions implements SessionOwner, Disposable {
   #close(session: number, end: SessionEnd, reset: boolean): void {
     const { table } = this
     this.#wheel.cancel(session)
+    if ((table.flags[2 * session] as number) & WAITING) this.#context.policy.waiting.leave(session)
     this.relay.release(session)
     this.#closeSocket(2 * session, reset)
     this.#closeSocket(2 * session + 1, reset)

@@ -44,6 +44,10 @@ export const TIMED_OUT = 262144
 export const HEARING = 524288
 /** The client is left waiting: it is turned away and not to know yet, or asked for again when the time is over. */
 export const DELAYED = 1048576
+/** The session waits for a place, or for a first endpoint. */
+export const WAITING = 2097152
+/** It is a first endpoint that it waits for. */
+export const HELD = 4194304
 
 const NO_TRIES: readonly Tried[] = []
 

@@ -6,6 +6,8 @@ import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 const NOTHING = new Uint8Array(0)
 /** Memory of chunks at least so long is given back at once. */
 const LONG_CHUNK_BYTES = 8 * 1024
+/** A side whose other side broke may send this much more before it is reset: what was on its way, and then some. */
+const MOST_DISCARDED_BYTES = 1024 * 1024
 const KEEP_ALIVE_MS = 60_000
 /** Older Nodes know neither this nor the count: there it is ten probes, one a second. */
 const KEEP_ALIVE_EVERY_MS = 15_000
@@ -61,4 +63,12 @@ export function finish(socket: Socket): void {
 export function release(chunk: Buffer): void {
   const memory = chunk.buffer as ArrayBuffer
   if (chunk.length >= LONG_CHUNK_BYTES && memory.byteLength === chunk.length) memory.transfer(0)
+}
+
+/** Throws away what a side sends whose other side broke, and resets it when that is too much. Returns how much it was so far. */
+export function discard(from: Socket, chunk: Buffer, discardedBytes: number): number {
+  if (discardedBytes > MOST_DISCARDED_BYTES) return discardedBytes
+  const bytes = discardedBytes + chunk.length
+  if (bytes > MOST_DISCARDED_BYTES) reset(from)
+  return bytes
 }

@@ -11,20 +11,19 @@ import { isPortless, type NodeContext, OWN_ERRORS } from './context.ts'
 import { HeaderReader, type HeaderTaker } from './header-reader.ts'
 import type { Newcomer } from './newcomers.ts'
 import { sendPrelude } from './prelude.ts'
-import { abandon, brokenEnd, finish, keepAlive, release, reset, socketAddress } from './socket-ends.ts'
+import { abandon, brokenEnd, discard, finish, keepAlive, release, reset, socketAddress } from './socket-ends.ts'
 import { TcpPace } from './tcp-pace.ts'
+import type { WaitingSession } from './waiting-room.ts'
 
 const NOTHING_TRIED: readonly Tried[] = []
 /** Sessions that live so long get keep-alive probes; most do not, and are spared the system calls. */
 const YOUNG_MS = 60_000
 /** What goes out at once in any case. A socket that sends more, or again, must be told not to wait. */
 const MOST_IN_ONE_SEGMENT = 1_000
-/** A side whose other side broke may send this much more before it is reset: what was on its way, and then some. */
-const MOST_DISCARDED_BYTES = 1024 * 1024
 
 /** One TCP session: a client's socket, attempts to reach an endpoint, then bytes both ways until both have closed.
  *  Takes the client's socket, which must be paused and allow half-open. */
-export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker {
+export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker, WaitingSession {
   readonly id: number
   readonly listener: number
   readonly client: ClientAddress
@@ -154,7 +153,12 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.#obey(this.#context.policy.introduced(this.listener, this.client))
   }
 
-  notIntroduced(end: SessionEnd): void {
+  askAgain(): void {
+    this.#obey(this.#context.policy.decideAgain(this.id, this.listener, this.client, this.#tried))
+  }
+
+  gaveUp(end: SessionEnd): void {
+    this.#context.waitingRoom.end(this)
     if (end === 'client-closed') this.#socket.end()
     else this.#stop(end)
   }
@@ -164,23 +168,24 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #obey(decision: Decision): void {
-    const { policy, clock } = this.#context
+    const { policy, clock, waitingRoom } = this.#context
     this.ticket ||= policy.takeTicket()
-    if (decision.do === 'refuse') this.#stop(decision.end)
-    else if (decision.do === 'hear') {
-      this.#leaveNewcomers()
-      this.#reader = new HeaderReader(this.#socket, clock, decision.withinMs, this)
-    } else if (decision.do === 'drop') {
-      this.#leaveNewcomers()
-      this.#deadline = clock.after(decision.forMs, () => this.#stop(decision.end))
-    } else if (decision.do === 'delay') {
-      this.#leaveNewcomers()
-      this.#deadline = clock.after(decision.forMs, () => this.#obey(policy.delayed(this.listener, this.client)))
-    } else {
+    if (decision.do !== 'forward') this.#leaveNewcomers()
+    if (decision.do !== 'wait') waitingRoom.end(this)
+    if (decision.do === 'forward') {
       this.attempts++
       this.lease = decision.lease
       this.#dial(decision)
-    }
+    } else if (decision.do === 'refuse') this.#stop(decision.end)
+    else if (decision.do === 'wait') waitingRoom.begin(this, this.#socket, decision)
+    else if (decision.do === 'hear') this.#reader = new HeaderReader(this.#socket, clock, decision.withinMs, this)
+    else this.#deadline = clock.after(decision.forMs, () => this.#waited(decision))
+  }
+
+  /** It was left without an answer, and goes on, or was turned away all along. */
+  #waited(decision: Extract<Decision, { do: 'drop' | 'delay' }>): void {
+    if (decision.do === 'drop') this.#stop(decision.end)
+    else this.#obey(this.#context.policy.delayed(this.listener, this.client))
   }
 
   #dial(decision: Decision & { do: 'forward' }, source = decision.sources?.turn()): void {
@@ -244,7 +249,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     let untaken: Buffer | undefined
     from.on('data', (chunk: Buffer) => {
       if (this.#broken) {
-        this.#discard(from, chunk)
+        this.#discardedBytes = discard(from, chunk, this.#discardedBytes)
         return
       }
       if (!first || chunk.length > MOST_IN_ONE_SEGMENT) to.setNoDelay()
@@ -309,12 +314,6 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     }
   }
 
-  #discard(from: Socket, chunk: Buffer): void {
-    if (this.#discardedBytes > MOST_DISCARDED_BYTES) return
-    this.#discardedBytes += chunk.length
-    if (this.#discardedBytes > MOST_DISCARDED_BYTES) reset(from)
-  }
-
   /** Cuts both sides: the client sees a reset, so that it does not take a session cut short for a finished one. */
   #stop(end: SessionEnd): void {
     if (this.#stopped) return
@@ -328,13 +327,12 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
 
   /** Lets go of an endpoint that is not connected; whatever its socket still has to say concerns nobody. */
   #giveUpDialling(): void {
+    this.#context.waitingRoom.end(this)
     this.#reader?.[Symbol.dispose]()
     this.#deadline?.[Symbol.dispose]()
     this.#deadline = undefined
-    const endpoint = this.#endpoint
-    if (!endpoint) return
+    if (this.#endpoint) abandon(this.#endpoint)
     this.#endpoint = undefined
-    abandon(endpoint)
   }
 
   readonly #closed = (): void => {
@@ -345,6 +343,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.endedMs = this.#context.clock.now()
     this.end = this.reason ?? 'client-closed'
     this.#context.policy.ended(this)
+    this.#context.waitingRoom.stir()
     this.#onEnd(this)
   }
 }
