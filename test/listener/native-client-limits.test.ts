@@ -7,6 +7,7 @@ import { openMovable } from '../support/moving.ts'
 import { libc, nativeEngine, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import type { TcpPeer } from '../support/tcp-peer.ts'
 import { Trouble } from '../support/trouble.ts'
+import { limits, queueUp } from './engine-queue.cases.ts'
 
 const WHERE = { network: '127.132.4', firstPort: 23_500 }
 const MOST = 6
@@ -58,6 +59,29 @@ describe.skipIf(!libc)(`a client's limit on the native engine${WITHOUT_NATIVE}`,
       for (const client of clients) await client.closes()
     }
     expect((await fill(listener)).length).toBe(MOST)
+  })
+
+  it.each([1, 4])('is all there again when those who waited in a queue lost their worker, with %i of them', async (workers) => {
+    const trouble = new Trouble()
+    const deaths: string[] = []
+    const openEngine = nativeEngine({ workers, trouble: trouble.words, onDeath: (row) => deaths.push(`${row}`) })
+    await using world = await EngineWorld.open({ ...WHERE, openEngine, workers })
+    const endpoints = [await world.tcpEndpoint('say a, echo')]
+    const listener = await world.listen({ endpoints, clientRules: RULES, limits: limits({ maxSessions: 1 }) })
+    for (let times = 1; times <= 3; times++) {
+      const holder = await listener.connect()
+      await holder.receives('a')
+      const clients = [holder, ...(await queueUp(listener, MOST - 1))]
+      expect(await listener.start().ends()).toBe('reset')
+      await eventually(() => expect(listener.ended('client-limit')).toBe(times))
+      trouble.kill()
+      await listener.publish()
+      await eventually(() => expect(deaths.length).toBe(times))
+      await eventually(() => expect(world.engine.sessions()).toBe(listener.count('active')))
+      await world.engine.cut({}, 'killed')
+      for (const client of clients) await client.closes()
+      expect(listener.waiting).toBe(0)
+    }
   })
 
   it('goes with a session to another worker, and is given back there', async () => {
