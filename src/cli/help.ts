@@ -89,6 +89,13 @@ Examples:
   portald status default/web
   portald status -o json | jq -r '.services[].endpoints[] | select(.state != "serving") | .endpoint'`,
   },
+  import: {
+    description: 'Give objects in files to a running portald through its API.',
+    examples: `
+Examples:
+  portald import services.yaml
+  portald import objects.yaml --admin 127.0.0.1:10246`,
+  },
   export: {
     description: 'Print the objects that were given to a running portald through its API.',
     examples: `
