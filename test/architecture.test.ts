@@ -27,7 +27,7 @@ const DOORS: Readonly<Record<string, readonly string[] | 'all'>> = {
   'source/cluster': ['cluster-source.ts'],
   'listener/node': ['engine.ts'],
   'listener/native': ['engine.ts', 'loop.ts'],
-  'listener/sctp': ['engine.ts'],
+  'listener/sctp': ['associations.ts', 'flow-columns.ts', 'refusal.ts', 'relay.ts'],
 }
 const LONGEST_LINES = 350
 const FORBIDDEN_NAMES = /(^|\/)(utils?|helpers?|types|common|index)\.ts$/

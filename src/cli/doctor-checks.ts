@@ -198,7 +198,9 @@ function checkInotify({ inotify }: DoctorFacts): Verdict {
 
 function checkSctp({ sctp }: DoctorFacts): Verdict {
   return ok(
-    sctp ? 'the kernel has it; Services of SCTP are not served yet' : 'not in this kernel; needed for Services of SCTP only',
+    sctp
+      ? 'this kernel has its own loaded: Services of SCTP cannot be served beside it'
+      : 'this kernel has none loaded: Services of SCTP can be served with CAP_NET_RAW',
   )
 }
 

@@ -71,7 +71,7 @@ const LAST_DATE_MS = 8.64e15
 
 /** One session as its line, line feed included. */
 export function accessLine(record: SessionRecord): string {
-  const datagrams = record.protocol === 'UDP'
+  const datagrams = record.protocol !== 'TCP'
   const endedAtMs = record.startedAtMs + record.durationMs
   return `${JSON.stringify({
     // A date outside of the calendar would throw.

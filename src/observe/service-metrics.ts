@@ -22,7 +22,7 @@ export function serviceMetrics(ledger: LedgerViews, services: Iterable<CountedSe
     all.push({
       labels: `service="${escapeLabel(key.slice(0, protocolAt))}",protocol="${escapeLabel(protocol)}"`,
       totals: serviceTotals(ledger, slot),
-      datagrams: protocol === 'UDP',
+      datagrams: protocol !== 'TCP',
     })
   }
   const udp = all.filter((service) => service.datagrams)

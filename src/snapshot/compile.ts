@@ -42,6 +42,8 @@ export interface CompileOptions {
   readonly nodePortRange: readonly [number, number]
   /** Whether the engine can connect to endpoints from a client's own address; a Service that asks for it has a problem otherwise. */
   readonly transparentSource: boolean
+  /** Why the engine does not serve SCTP here; undefined: it does. */
+  readonly sctpRefusal?: string | undefined
   /** Whether source ranges guard more than Kubernetes has them guard. */
   readonly strictSourceRanges?: boolean
 }
@@ -71,7 +73,10 @@ export function compile(
   }
   const assigned = assignAll(objects, options, previous)
   const drafts = new Map<ServiceKey, Draft>()
-  for (const [key, input] of objects.services) drafts.set(key, draft(input, assigned, node, previous?.services.get(key)))
+  const servesSctp = options.sctpRefusal === undefined
+  for (const [key, input] of objects.services) {
+    drafts.set(key, draft(input, assigned, node, servesSctp, previous?.services.get(key)))
+  }
   const claims = grantClaims(claimants(drafts), previous?.claims)
 
   const services = new Map<ServiceKey, CompiledService>()
@@ -171,6 +176,7 @@ function draft(
   input: Located<Service>,
   assigned: ReturnType<typeof assignAll>,
   node: NodeContext,
+  servesSctp: boolean,
   before: CompiledService | undefined,
 ): Draft {
   const service = input.value
@@ -190,7 +196,7 @@ function draft(
     const { frontends, checkAddresses } = before
     return { input, clusterIps: before.clusterIps, nodePorts: before.nodePorts, frontends, checkAddresses }
   }
-  const frontends = frontendsOf(service, clusterIps, nodePorts, node.nodePortAddresses)
+  const frontends = frontendsOf(service, clusterIps, nodePorts, node.nodePortAddresses, servesSctp)
   return { input, clusterIps, nodePorts, frontends, checkAddresses: checkAddressesOf(service, clusterIps, node) }
 }
 
@@ -223,7 +229,7 @@ function compileService(
   node: NodeContext,
   claims: Claims,
   objects: ObjectSet,
-  { transparentSource, strictSourceRanges = false }: CompileOptions,
+  { transparentSource, sctpRefusal, strictSourceRanges = false }: CompileOptions,
   before: CompiledService | undefined,
 ): CompiledService {
   const { input, frontends } = wanted
@@ -254,8 +260,8 @@ function compileService(
     if (service.options.sourceAddress === 'transparent' && !transparentSource)
       complain('error', 'source-address', SOURCE_ADDRESS_FIELD, 'transparent', TRANSPARENT_NEEDS)
     service.ports.forEach((port, n) => {
-      if (port.protocol === 'SCTP')
-        complain('warning', 'not-served-yet', `spec.ports[${n}].protocol`, 'SCTP', 'is not served yet; the other ports are')
+      if (port.protocol === 'SCTP' && sctpRefusal !== undefined)
+        complain('warning', 'sctp', `spec.ports[${n}].protocol`, 'SCTP', `is not served: ${sctpRefusal}; see docs/sctp.md`)
     })
   }
 

@@ -6,7 +6,8 @@ import type { SessionEnd } from '../../src/model/session.ts'
  *  asked of one address at a time. */
 export class FakeEngine implements Engine {
   readonly name = 'node'
-  readonly protocols = new Set(['TCP', 'UDP'] as const)
+  readonly protocols = new Set(['TCP', 'UDP', 'SCTP'] as const)
+  readonly sctpRefusal = undefined
   readonly can = new Set<never>()
   /** What was asked, in order: `open TCP/10.0.0.1:80`, `close TCP/10.0.0.1:80 keep`, … */
   readonly asked: string[] = []

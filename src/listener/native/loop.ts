@@ -5,8 +5,11 @@ import { messageOf, ProxyError } from '../../lib/errors.ts'
 import { EPOLLIN } from '../../lib/libc/constants.ts'
 import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
+import { systemRandom } from '../../lib/random.ts'
 import type { RouteDelta } from '../../model/delta.ts'
-import type { SessionPolicy } from '../listener.ts'
+import type { SessionEnd } from '../../model/session.ts'
+import type { SessionFilter, SessionPolicy } from '../listener.ts'
+import { SctpRelay } from '../sctp/relay.ts'
 import { EndpointAddresses } from './endpoint-addresses.ts'
 import { ADOPTED_WORD, BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
@@ -21,6 +24,7 @@ import { UdpSessions } from './udp-sessions.ts'
 import { UdpTable } from './udp-table.ts'
 import {
   INDEX_MASK,
+  KIND_SCTP,
   KIND_SHIFT,
   KIND_TCP,
   KIND_TCP_LISTENER,
@@ -53,6 +57,9 @@ export class Loop {
   readonly #udpDoors: UdpDoors
   readonly #udpRelay: UdpRelay
   readonly #udpWheel: TimerWheel
+  /** In the worker that has all SCTP, from the first listener on. */
+  #sctp: SctpRelay | undefined
+  #sctpWheel: TimerWheel | undefined
   readonly #addresses: EndpointAddresses
   /** Who waits for the last session to end. */
   #emptyTickets: number[] = []
@@ -103,6 +110,7 @@ export class Loop {
     }
     this.#tcp.cut({}, 'killed')
     this.#udp.cut({}, 'killed')
+    this.#sctp?.cut({}, 'killed')
     this.#tcp[Symbol.dispose]()
     this.#context[Symbol.dispose]()
   }
@@ -132,6 +140,9 @@ export class Loop {
         case KIND_UDP_LISTENER:
           this.#udpRelay.fromClients(index)
           break
+        case KIND_SCTP:
+          this.#sctp?.readable(index)
+          break
         default:
           // What it was written for has been read already.
           calls.read(this.#start.wakeFd, copyAddress, WAKE_BYTES)
@@ -143,6 +154,8 @@ export class Loop {
     this.#udpWheel.advance(now)
     this.#tcpDoors.tick(now)
     this.#udpDoors.tick(now)
+    this.#sctpWheel?.advance(now)
+    this.#sctp?.flush()
     // Last, for all of the above may have brought a direction to its end.
     relay.endings.closeWriteSides()
     return told
@@ -156,13 +169,14 @@ export class Loop {
     if (told !== 0 || this.#tcp.relay.busy) return 0
     wait = sooner(wait, this.#tcpWheel.waitMs(now))
     wait = sooner(wait, this.#udpWheel.waitMs(now))
+    if (this.#sctpWheel) wait = sooner(wait, this.#sctpWheel.waitMs(now))
     wait = sooner(wait, this.#tcpDoors.waitMs(now))
     return sooner(wait, this.#udpDoors.waitMs(now))
   }
 
   /** A session began or ended. */
   #counted(): void {
-    const sessions = this.#tcp.table.size + this.#udp.table.size
+    const sessions = this.#tcp.table.size + this.#udp.table.size + (this.#sctp?.size ?? 0)
     Atomics.add(this.#control, SESSIONS_WORD, sessions - this.#known)
     this.#known = sessions
     this.#tcpDoors.roomMade()
@@ -204,13 +218,19 @@ export class Loop {
       case 'leave':
         this.#leave(request)
         break
+      case 'take-sctp':
+        this.#takeSctp(request)
+        break
+      case 'open-sctp':
+        this.#sctp?.open(request.id, request.address)
+        break
       case 'cut':
-        if (request.filter.protocol !== 'UDP') count += this.#tcp.cut(request.filter, request.end)
-        if (request.filter.protocol !== 'TCP') count += this.#udp.cut(request.filter, request.end)
+        count += this.#cut(request.filter, request.end)
         break
       case 'drain':
         this.#tcpDoors.drain()
         this.#udpDoors.drain()
+        this.#sctp?.drain()
         break
       case 'give': {
         const given = this.#tcpMover.give(request.filter, request.from, request.most)
@@ -233,16 +253,49 @@ export class Loop {
     this.#tell({ ticket: request.ticket, count })
   }
 
+  #cut(filter: SessionFilter, end: SessionEnd): number {
+    const { protocol } = filter
+    let count = 0
+    if (protocol === undefined || protocol === 'TCP') count += this.#tcp.cut(filter, end)
+    if (protocol === undefined || protocol === 'UDP') count += this.#udp.cut(filter, end)
+    if (this.#sctp && (protocol === undefined || protocol === 'SCTP')) count += this.#sctp.cut(filter, end)
+    return count
+  }
+
+  #takeSctp({ fd4, fd6, routes }: WorkerRequest & { do: 'take-sctp' }): void {
+    const { clock, policy, libc, nextId } = this.#context
+    const { sctp: columns } = this.#start.estate
+    const wheel = new TimerWheel(columns.ids.length, clock.now(), (flow) => this.#sctp?.due(flow))
+    this.#sctpWheel = wheel
+    this.#sctp = new SctpRelay({
+      libc,
+      policy,
+      clock,
+      random: systemRandom,
+      columns,
+      deadlines: wheel,
+      nextId,
+      onCount: () => this.#counted(),
+      openArena: (bytes) => this.#context.openArena(bytes),
+    })
+    this.#sctp.attach(fd4, fd6)
+    this.#sctp.apply({ revision: 0, set: routes, remove: [] })
+    for (const fd of [fd4, fd6]) if (fd >= 0) this.#context.watch(fd, EPOLLIN, (KIND_SCTP << KIND_SHIFT) | fd, 0)
+  }
+
   #publish(delta: RouteDelta): void {
     this.#addresses.apply(delta)
+    this.#sctp?.apply(delta)
     const hurried = this.#context.policy.apply(delta)
     if (hurried.length === 0) return
     hasten(this.#tcp.table, this.#tcpWheel, hurried)
     hasten(this.#udp.table, this.#udpWheel, hurried)
+    this.#sctp?.hasten(hurried)
   }
 
   #leave({ id, sessions, end }: WorkerRequest & { do: 'leave' }): void {
     this.#tcpDoors.close(id)
+    this.#sctp?.close(id, end)
     if (sessions === 'cut') this.#tcp.cut({ listeners: [id] }, end)
     const door = this.#udpDoors.get(id)
     if (!door) return

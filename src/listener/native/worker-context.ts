@@ -28,6 +28,8 @@ export const KIND_TCP_LISTENER = 1
 export const KIND_UDP_LISTENER = 2
 export const KIND_UDP = 3
 export const KIND_WAKE = 4
+/** The index is the descriptor of a raw socket. */
+export const KIND_SCTP = 5
 export const INDEX_MASK = (1 << KIND_SHIFT) - 1
 
 /** Events taken from the kernel at once. */
