@@ -198,9 +198,7 @@ function checkInotify({ inotify }: DoctorFacts): Verdict {
 
 function checkSctp({ sctp }: DoctorFacts): Verdict {
   return ok(
-    sctp
-      ? 'this kernel has its own loaded: Services of SCTP cannot be served beside it'
-      : 'this kernel has none loaded: Services of SCTP can be served with CAP_NET_RAW',
+    sctp ? 'the kernel has its own loaded: none of ours beside it' : "the kernel's own is not loaded: ours needs CAP_NET_RAW",
   )
 }
 
