@@ -31,6 +31,7 @@ export default defineConfig({
     library: 'src/library.ts',
     'parse-worker': 'src/source/parse-worker.ts',
     'native-worker': 'src/runtime/native-worker.ts',
+    'store-worker': 'src/store/store-worker.ts',
     'cluster-worker': 'src/source/cluster/cluster-worker.ts',
   },
   platform: 'node',

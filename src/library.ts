@@ -34,6 +34,13 @@ type NotForLibrary =
   | 'labelSelector'
   | 'clusterCopy'
   | 'onlyWithoutIpvs'
+  | 'admin'
+  | 'adminTlsCert'
+  | 'adminTlsKey'
+  | 'adminTokenFile'
+  | 'adminClientCa'
+  | 'adminReadOnly'
+  | 'stateDir'
 
 /** What to serve, and any option of `docs/configuration.md` by its key. Nothing is read from the environment, and
  *  metrics and health checks are answered only where an address for them is given. */

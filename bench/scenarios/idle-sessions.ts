@@ -15,6 +15,7 @@ const DESCRIPTORS_PER_SESSION = 2
 const RESERVED_DESCRIPTORS = 1500
 const ENDPOINTS = 3
 /** Until whoever gives memory back after its start has done so. */
+const START_SETTLE_MS = 35_000
 const SETTLE_MS = 15_000
 const LOAD_TIMEOUT_MS = 60_000
 
@@ -47,7 +48,7 @@ export const idleSessions: Scenario = {
         const local = { ip: lab.listenerIp(0), port: competitor.port }
         const plan = { listeners: [{ protocol: 'tcp' as const, local, endpoints: echo.addresses }], workers: 1 }
         return withSubject(lab, competitor, plan, [{ protocol: 'tcp', say: 'x' }], async (open, [to = local]) => {
-          await pause(SETTLE_MS)
+          await pause(START_SETTLE_MS)
           const empty = residentBytes(open.pids())
           const [command = '', ...rest] = pinned([program, 'idle', to.ip, `${to.port}`, `${SESSIONS}`], cores.loadPin)
           const load = spawn(command, rest, { stdio: ['pipe', 'pipe', 'inherit'] })

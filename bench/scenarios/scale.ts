@@ -8,7 +8,7 @@ import { type Scenario, TrialFailure } from './scenario.ts'
 const SERVICES = 10_000
 const ENDPOINTS = 10
 const CHANGES = 5
-const SETTLE_MS = 12_000
+const SETTLE_MS = 20_000
 /** From when on a file counts as at rest. */
 const REST_MS = 2_500
 const TIMEOUT_MS = 60_000

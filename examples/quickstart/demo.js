@@ -6,7 +6,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { Agent, createServer, get } from 'node:http'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 
 const WEB = '127.96.0.10'
@@ -77,11 +77,15 @@ async function openUdpServer(ip) {
 function startPortald(file) {
   const bin = join(import.meta.dirname, '../../bin/portald.js')
   const flags = ['--file', file, '--allow-loopback-endpoints', '--metrics-bind-address', METRICS, '--drain-timeout', '1s']
-  const child = spawn(process.execPath, [bin, 'run', ...flags, '--healthz-bind-address', ''], {
-    stdio: ['ignore', 'inherit', 'pipe'],
-    // A group of its own: Ctrl-C is for the demo, which then ends it in good order.
-    detached: true,
-  })
+  const child = spawn(
+    process.execPath,
+    [bin, 'run', ...flags, '--healthz-bind-address', '', '--admin', '', '--state-dir', dirname(file)],
+    {
+      stdio: ['ignore', 'inherit', 'pipe'],
+      // A group of its own: Ctrl-C is for the demo, which then ends it in good order.
+      detached: true,
+    },
+  )
   // Whatever happens here, it is not left behind.
   process.on('exit', () => child.kill('SIGKILL'))
   const events = []

@@ -1,13 +1,12 @@
-import type { RequestListener } from 'node:http'
+import type { RequestListener, ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import type { FastifyInstance } from 'fastify'
 import { answerProbe, type ProbeState } from '../health/probe-answers.ts'
 import type { Clock } from '../lib/clock.ts'
 import { ProxyError } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import type { Logger } from '../observe/logger.ts'
-import { HttpListener } from './http-listener.ts'
-import { sendJson } from './send-json.ts'
+import { HttpListener, PROBE_EVENTS, PROBE_LIMITS } from './http-listener.ts'
+import { leaveBody, sendJson, sendText } from './send.ts'
 
 export interface ProbeServersOptions {
   /** Such as `0.0.0.0:10256` or `[::]:10256`; empty or left out: not served. */
@@ -70,24 +69,22 @@ export function parseListenAddress(text: string): Bind {
   return { host: match.groups?.['v6'] || match.groups?.['host'] || '::', port }
 }
 
-/** Answers a given address; owns what answers. */
+/** Answers a given address; owns what listens there. */
 class ProbeServer implements AsyncDisposable {
-  readonly #app: FastifyInstance
   readonly #listener: HttpListener
 
-  private constructor(app: FastifyInstance, listener: HttpListener) {
-    this.#app = app
+  private constructor(listener: HttpListener) {
     this.#listener = listener
   }
 
   static async open(bind: Bind, options: ProbeServersOptions, withMetrics: boolean): Promise<ProbeServer> {
     const { clock, logger, random } = options
-    const app = await buildApp(options, withMetrics)
-    const handle = app.routing as RequestListener
+    const handle = answering(options, withMetrics)
     const serves = withMetrics ? 'metrics and health checks' : 'health checks'
-    const listener = new HttpListener({ ...bind, handle, serves, mostConnections: MOST_CONNECTIONS, clock, random, logger })
+    const limits = { ...PROBE_LIMITS, connections: MOST_CONNECTIONS }
+    const listener = new HttpListener({ at: bind, handle, serves, limits, events: PROBE_EVENTS, clock, random, logger })
     await listener.open()
-    return new ProbeServer(app, listener)
+    return new ProbeServer(listener)
   }
 
   address(): AddressInfo | undefined {
@@ -96,36 +93,45 @@ class ProbeServer implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#listener[Symbol.asyncDispose]()
-    await this.#app.close()
   }
 }
 
-async function buildApp(options: ProbeServersOptions, withMetrics: boolean): Promise<FastifyInstance> {
-  // Loaded here: its 60 ms should not stand between the start and the first listener.
-  const { fastify } = await import('fastify')
-  const app = fastify({ bodyLimit: 1 })
+type Answer = (response: ServerResponse) => void | Promise<void>
+
+/** Five fixed paths: what a framework adds to that is 10 MB. */
+function answering(options: ProbeServersOptions, withMetrics: boolean): RequestListener {
+  const { clock, health, logger, metrics, onProbe, proxyMode } = options
+  const paths = new Map<string, Answer>()
   for (const path of ['/healthz', '/livez', '/readyz'] as const) {
-    app.get(path, (_request, reply) => {
-      const { code, body } = answerProbe(path, options.health(), options.clock.wall())
-      if (path !== '/readyz') options.onProbe?.(path, code)
-      return sendJson(reply, code, body)
+    paths.set(path, (response) => {
+      const { code, body } = answerProbe(path, health(), clock.wall())
+      if (path !== '/readyz') onProbe?.(path, code)
+      sendJson(response, code, body)
     })
   }
   if (withMetrics) {
-    app.get('/proxyMode', (_request, reply) => reply.type('text/plain; charset=utf-8').send(options.proxyMode))
-    const { metrics } = options
-    if (metrics) app.get('/metrics', async (_request, reply) => reply.type(metrics.contentType).send(await metrics.scrape()))
+    paths.set('/proxyMode', (response) => sendText(response, 200, proxyMode))
+    if (metrics) {
+      paths.set('/metrics', async (response) => {
+        sendText(response, 200, await metrics.scrape(), metrics.contentType)
+      })
+    }
   }
-  app.setNotFoundHandler((_request, reply) => reply.code(404).type('text/plain; charset=utf-8').send('not found\n'))
-  app.setErrorHandler((error: { statusCode?: number }, request, reply) => {
-    const code = error.statusCode ?? 500
-    if (code >= 500)
-      options.logger.error('probe.failed', 'an answer could not be made', { key: request.routeOptions.url ?? '', error })
-    return reply
-      .code(code)
-      .type('text/plain; charset=utf-8')
-      .send(code >= 500 ? 'internal error\n' : 'bad request\n')
-  })
-  await app.ready()
-  return app
+  return (request, response) => {
+    const path = request.url?.split('?', 1)[0] ?? ''
+    const answer = paths.get(path)
+    leaveBody(request, response)
+    if (!answer) return sendText(response, 404, 'not found\n')
+    if (request.method !== 'GET' && request.method !== 'HEAD') {
+      response.setHeader('allow', 'GET, HEAD')
+      return sendText(response, 405, 'method not allowed\n')
+    }
+    Promise.resolve(response)
+      .then(answer)
+      .catch((error) => {
+        logger.error('probe.failed', 'an answer could not be made', { key: path, error })
+        if (response.headersSent) response.destroy()
+        else sendText(response, 500, 'internal error\n')
+      })
+  }
 }

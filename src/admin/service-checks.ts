@@ -1,5 +1,4 @@
-import type { RequestListener } from 'node:http'
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerServiceCheck } from '../health/service-check.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
@@ -7,8 +6,8 @@ import { parseIp } from '../model/address.ts'
 import { type ListenerKey, listenerKey, type Port } from '../model/keys.ts'
 import type { HealthCheck } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
-import { HttpListener } from './http-listener.ts'
-import { sendJson } from './send-json.ts'
+import { HttpListener, PROBE_EVENTS, PROBE_LIMITS } from './http-listener.ts'
+import { leaveBody, sendJson } from './send.ts'
 
 export interface ServiceChecksOptions {
   /** Whether the proxy does its work; asked for every answer. */
@@ -22,11 +21,10 @@ export interface ServiceChecksOptions {
 const MOST_CONNECTIONS = 16
 const NONE: ReadonlyMap<ListenerKey, HealthCheck> = new Map()
 
-/** Answers load balancers on the healthCheckNodePorts of Services, on any path. Nothing is loaded before the first one. */
+/** Answers load balancers on the healthCheckNodePorts of Services, on any path. */
 export class ServiceChecks implements AsyncDisposable {
   readonly #options: ServiceChecksOptions
   readonly #listeners = new Map<ListenerKey, HttpListener>()
-  #app: FastifyInstance | undefined
   #checks = NONE
   /** Ends when everything begun is done: addresses are given up before others are opened. */
   #work = Promise.resolve()
@@ -49,7 +47,6 @@ export class ServiceChecks implements AsyncDisposable {
     this.#checks = NONE
     this.#settleNext()
     await this.#work
-    await this.#app?.close()
   }
 
   #settleNext(): void {
@@ -66,13 +63,12 @@ export class ServiceChecks implements AsyncDisposable {
     for (const { key, address } of this.#checks.values()) {
       if (this.#listeners.has(key)) continue
       const { clock, logger, random } = this.#options
-      this.#app ??= await buildApp((request, reply) => this.#answer(request, reply))
       const listener = new HttpListener({
-        host: address.ip,
-        port: address.port,
-        handle: this.#app.routing as RequestListener,
+        at: { host: address.ip, port: address.port },
+        handle: (request, response) => this.#answer(request, response),
         serves: 'load balancers that ask for a Service',
-        mostConnections: MOST_CONNECTIONS,
+        limits: { ...PROBE_LIMITS, connections: MOST_CONNECTIONS },
+        events: PROBE_EVENTS,
         clock,
         random,
         logger,
@@ -83,24 +79,14 @@ export class ServiceChecks implements AsyncDisposable {
     await Promise.all(opening)
   }
 
-  /** The address that was asked says for which Service. */
-  #answer({ socket }: FastifyRequest, reply: FastifyReply): FastifyReply {
-    const ip = parseIp(socket.localAddress ?? '')
-    const check = ip && this.#checks.get(listenerKey('TCP', { ip, port: socket.localPort as Port }))
-    if (!check) return reply.code(503).send()
+  /** The address that was asked says for which Service; every path and every method is asking the same. */
+  #answer(request: IncomingMessage, response: ServerResponse): void {
+    leaveBody(request, response)
+    const { localAddress, localPort } = request.socket
+    const ip = parseIp(localAddress ?? '')
+    const check = ip && this.#checks.get(listenerKey('TCP', { ip, port: localPort as Port }))
+    if (!check) return void response.writeHead(503).end()
     const { code, headers, body } = answerServiceCheck(check, this.#options.healthy())
-    return sendJson(reply.headers(headers), code, body)
+    sendJson(response, code, body, headers)
   }
-}
-
-async function buildApp(answer: (request: FastifyRequest, reply: FastifyReply) => FastifyReply): Promise<FastifyInstance> {
-  const { fastify } = await import('fastify')
-  const app = fastify()
-  app.removeAllContentTypeParsers()
-  // Whatever is sent along is not read.
-  app.addContentTypeParser('*', (_request, _payload, done) => done(null))
-  // Every path and every method is asking the same.
-  app.setNotFoundHandler(answer)
-  await app.ready()
-  return app
 }

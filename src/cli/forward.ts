@@ -8,8 +8,11 @@ import { createLogger, type Logger } from '../observe/logger.ts'
 import { prepareEngine } from '../runtime/choose-engine.ts'
 import { readNodeContext } from '../runtime/node-context.ts'
 import { type ForwardSourceOptions, openForwardSource } from '../source/forward-source.ts'
+import { NO_JOURNAL } from '../store/journal.ts'
+import { JournaledStore } from '../store/object-store.ts'
 import { type CommandContext, refuseUsage } from './command-context.ts'
 import { type ForwardArguments, parseForward } from './forward-arguments.ts'
+import { ownObjects } from './own-objects.ts'
 import { readConfiguration } from './read-configuration.ts'
 import { serve } from './serve.ts'
 
@@ -25,7 +28,9 @@ export async function forward(
   const logger = createLogger({ level: given.logLevel })
   const config = { ...given, files: [], allowLoopbackEndpoints: true }
   const prepared = prepareEngine(config, systemClock)
-  return await serve({ config, prepared, sources: [openForwardSource(plan, sourceOptions(logger))], logger, warnings: problems })
+  await using store = new JournaledStore({ journal: NO_JOURNAL, firstVersion: systemClock.wall() })
+  const sources = [openForwardSource(plan, sourceOptions(logger)), ownObjects(store)]
+  return await serve({ config, prepared, sources, store, logger, warnings: problems })
 }
 
 function sourceOptions(logger: Logger): ForwardSourceOptions {

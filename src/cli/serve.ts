@@ -1,6 +1,9 @@
+import { type AdminFront, openAdminFront } from '../admin/front/front.ts'
 import { openObserver } from '../admin/observer.ts'
+import { ADMIN_ROUTES } from '../admin/routes.ts'
 import { systemClock } from '../lib/clock.ts'
 import { showDuration } from '../lib/duration.ts'
+import { keepYoungHeapSmall } from '../lib/heap.ts'
 import { readPackageVersion } from '../lib/package-version.ts'
 import { systemRandom } from '../lib/random.ts'
 import type { Configuration } from '../model/config.ts'
@@ -10,13 +13,17 @@ import type { PreparedEngine } from '../runtime/choose-engine.ts'
 import { nodeNameOf } from '../runtime/node-context.ts'
 import { openProxy, type Proxy as RunningProxy } from '../runtime/proxy.ts'
 import type { Source } from '../source/source.ts'
+import type { ObjectStore } from '../store/store.ts'
 import { EXIT } from './command-context.ts'
+import { thisProcess } from './owner.ts'
 import { openSignals } from './signals.ts'
 
 export interface ServeOptions {
   readonly config: Configuration
   /** They belong to the proxy, and are disposed if it does not come to that. */
   readonly sources: readonly Source[]
+  /** The objects of the admin API, which are one of the sources; it stays the caller's. */
+  readonly store: ObjectStore
   readonly prepared: PreparedEngine
   readonly logger: Logger
   /** What is wrong with the options without standing in the way. */
@@ -29,7 +36,9 @@ export interface ServeOptions {
 const ATTACH_MS = 300
 
 /** Runs a proxy until a signal ends it; resolves with the exit code when everything is closed. */
-export async function serve({ config, sources, prepared, logger, warnings, onRefresh }: ServeOptions): Promise<number> {
+export async function serve({ config, sources, store, prepared, logger, warnings, onRefresh }: ServeOptions): Promise<number> {
+  // Sessions are not in this thread then, and it is ours alone.
+  if (prepared.engine.name === 'native') keepYoungHeapSmall()
   const ended = Promise.withResolvers<number>()
   const hurry = new AbortController()
   let proxy: RunningProxy | undefined
@@ -58,11 +67,12 @@ export async function serve({ config, sources, prepared, logger, warnings, onRef
   for (const warning of warnings ?? []) {
     logger.warn('option.problem', showProblem(warning), { key: warning.field || warning.place, code: warning.code })
   }
-  const observing = openObserver({ config, version, clock: systemClock, random: systemRandom, logger })
-  await using observer = await observing.catch(async (error: unknown) => {
+  const endAll = async (error: unknown): Promise<never> => {
     await Promise.all([...sources, prepared].map((owned) => owned[Symbol.asyncDispose]()))
     throw error
-  })
+  }
+  await using admin = await openAdmin(config, version, logger, store).catch(endAll)
+  await using observer = await openObserver({ config, version, clock: systemClock, random: systemRandom, logger }).catch(endAll)
   reopen = () => observer.reopen()
   await using opened = await openProxy({ config, sources, prepared, logger, nodeName, ...observer.hooks })
   proxy = opened
@@ -73,8 +83,22 @@ export async function serve({ config, sources, prepared, logger, warnings, onRef
   })
   // What answers probes takes a while to load, and that must not stand between the start and the first listener.
   await Promise.race([opened.ready, ended.promise, new Promise<void>((resolve) => systemClock.after(ATTACH_MS, resolve))])
-  await observer.attach(opened)
+  await Promise.all([observer.attach(opened), admin.attach(opened)])
   return await ended.promise
+}
+
+function openAdmin(config: Configuration, version: string, logger: Logger, store: ObjectStore): Promise<AdminFront> {
+  return openAdminFront({
+    config,
+    version,
+    store,
+    startedAtMs: Math.round(systemClock.wall() - process.uptime() * 1000),
+    registrars: ADMIN_ROUTES,
+    owner: thisProcess(),
+    clock: systemClock,
+    random: systemRandom,
+    logger: logger.child({ component: 'admin' }),
+  })
 }
 
 /** Lets sessions finish and says how that went, unless `hurry` has cut it short. */

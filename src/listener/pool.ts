@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { Backoff } from '../lib/backoff.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { Ip, ListenerKey } from '../model/keys.ts'
@@ -6,6 +7,8 @@ import type { Engine, ListenerSpec, ListenerStatus } from './listener.ts'
 
 /** An address that could not be had is not asked for more often than this. */
 const SHORTEST_RETRY_MS = 100
+/** Sockets opened and closed before everything else in this thread gets a turn. */
+const MOST_AT_ONCE = 50
 
 /** One address and what is meant to happen on it. */
 interface Managed {
@@ -79,6 +82,7 @@ export class ListenerPool {
       if (!managed) continue
       managed.wanted = 'closed'
       work.push(this.#settle(managed))
+      if (work.length % MOST_AT_ONCE === 0) await nextTurn()
     }
     for (const route of routes) {
       const managed = this.#listeners.get(route.key)
@@ -87,6 +91,7 @@ export class ListenerPool {
       const serves = route.endpoints.length > 0 || route.localClientEndpoints.length > 0
       managed.wanted = serves ? 'listening' : 'parked'
       work.push(this.#settle(managed))
+      if (work.length % MOST_AT_ONCE === 0) await nextTurn()
     }
     await Promise.all(work)
   }

@@ -1,5 +1,6 @@
 import { parseDuration, showDuration } from '../lib/duration.ts'
 import { parseCidr, parseIp, parsePort } from './address.ts'
+import type { AdminAddress } from './admin-address.ts'
 import type { CONFIG_OPTIONS, OptionKey, OptionKind, ValueRule } from './config-table.ts'
 import type { Cidr, Ip, Port, SocketAddress } from './keys.ts'
 import { type Label, parseLabel } from './labels.ts'
@@ -9,6 +10,10 @@ export const PRIMARY = 'primary'
 
 /** Ports from one to another, both included. */
 export type PortRange = readonly [from: Port, to: Port]
+
+const UNIX = 'unix:'
+/** Longer ones do not fit the kernel's address of a Unix socket. */
+const LONGEST_SOCKET_PATH_BYTES = 107
 
 interface KindValues {
   text: string
@@ -24,6 +29,7 @@ interface KindValues {
   'node-addresses': Cidr | typeof PRIMARY
   labels: Label
   'port-range': PortRange
+  'admin-addresses': AdminAddress
 }
 
 /** What one value of an option becomes: a duration is milliseconds, a choice is one of its words. */
@@ -45,6 +51,15 @@ export function parseSocketAddress(text: string): SocketAddress | undefined {
   const ip = parseIp(bracketed ?? plain ?? '')
   const port = parsePort(Number(portText))
   return ip !== undefined && port !== undefined ? { ip, port } : undefined
+}
+
+function parseAdminAddress(text: string): AdminAddress | undefined {
+  if (text.startsWith(UNIX)) {
+    const path = text.slice(UNIX.length)
+    return Buffer.byteLength(path) <= LONGEST_SOCKET_PATH_BYTES && !path.includes('\0') ? { kind: 'unix', path } : undefined
+  }
+  const address = parseSocketAddress(text)
+  return address && { kind: 'tcp', ...address }
 }
 
 function parsePortRange(text: string): PortRange | undefined {
@@ -100,6 +115,10 @@ const READINGS: { readonly [Kind in OptionKind]: Reading<KindValues[Kind]> } = {
   },
   labels: { parse: parseLabel, expected: () => 'a label such as topology.kubernetes.io/zone=zone-a' },
   'port-range': { parse: parsePortRange, expected: () => 'two ports from 1 to 65535 such as 30000-32767, the lower one first' },
+  'admin-addresses': {
+    parse: parseAdminAddress,
+    expected: () => 'an address and port such as 127.0.0.1:10246 or [::1]:10246, or unix:PATH with a path of 107 bytes at most',
+  },
 }
 
 /** Reads one value of an option; undefined when it is not one. */

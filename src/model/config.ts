@@ -1,4 +1,5 @@
 import { nearest } from '../lib/nearest.ts'
+import type { AdminAccess, AdminAddress } from './admin-address.ts'
 import { type ConfigurationFile, checkApiVersion, configError, type Given, placeOf } from './config-given.ts'
 import {
   CONFIG_OPTIONS,
@@ -74,6 +75,11 @@ export interface Configuration {
   readonly metricsBindAddress: SocketAddress | undefined
   /** Undefined: off. */
   readonly healthzBindAddress: SocketAddress | undefined
+  /** Empty: nowhere. */
+  readonly admin: readonly AdminAddress[]
+  readonly adminAccess: AdminAccess
+  /** Undefined: the usual place. */
+  readonly stateDir: string | undefined
   readonly shutdownDelayMs: number
   readonly drainTimeoutMs: number
   /** The three of Services that do not say. */
@@ -151,6 +157,15 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     accessLog: read('accessLog').at(-1),
     metricsBindAddress: read('metricsBindAddress').at(-1),
     healthzBindAddress: read('healthzBindAddress').at(-1),
+    admin: read('admin'),
+    adminAccess: {
+      tlsCert: read('adminTlsCert').at(-1),
+      tlsKey: read('adminTlsKey').at(-1),
+      tokenFile: read('adminTokenFile').at(-1),
+      clientCa: read('adminClientCa').at(-1),
+      readOnly: required('adminReadOnly'),
+    },
+    stateDir: read('stateDir').at(-1),
     shutdownDelayMs: required('shutdownDelay'),
     drainTimeoutMs: required('drainTimeout'),
     idleTimeoutMs: required('idleTimeout'),
@@ -176,7 +191,7 @@ function variableOrNothing(inputs: ConfigurationInputs, key: OptionKey): Given |
 /** Whether an empty value says something: no address, no access log. Elsewhere an empty variable counts as not set, so that
  *  `PORTALD_WORKERS=${WORKERS}` does no harm. */
 function emptyMeansOff(key: OptionKey): boolean {
-  return CONFIG_OPTIONS[key].kind === 'address' || key === 'accessLog'
+  return CONFIG_OPTIONS[key].kind === 'address' || key === 'accessLog' || key === 'admin'
 }
 
 /** Splits, trims and parses; a value that is not one becomes a problem. Nothing at all is an empty list. */

@@ -1,3 +1,4 @@
+import type { Steps } from '../lib/steps.ts'
 import type { EndpointGroup } from './endpoint.ts'
 import { Findings, placeFindings } from './findings.ts'
 import type { ServiceKey } from './keys.ts'
@@ -18,9 +19,10 @@ export interface LinkedObjects {
 }
 
 /** What is wrong between objects that are right by themselves. */
-export function checkLinks(objects: LinkedObjects): Problem[] {
+export function* checkLinks(objects: LinkedObjects): Steps<Problem[]> {
   const problems: Problem[] = []
   for (const [key, { value: service }] of objects.services) {
+    yield
     if (service.notServed !== undefined) continue
     const findings = new Findings()
     checkService(service, objects.endpoints.get(key) ?? [], findings)

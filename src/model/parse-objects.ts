@@ -1,3 +1,4 @@
+import { finish, type Steps } from '../lib/steps.ts'
 import type { EndpointGroup } from './endpoint.ts'
 import { Findings, locate, placeFindings } from './findings.ts'
 import type { ServiceKey } from './keys.ts'
@@ -14,6 +15,8 @@ import type { Origin, SourceObject } from './source-object.ts'
 export interface ObjectParser {
   /** Objects in the order of their precedence: of two with one name the first one counts. Never throws. */
   parse(objects: readonly SourceObject[]): ObjectSet
+  /** The same, with a step for each object. What it read last is what the last one that ended read; one at a time. */
+  parseInSteps(objects: readonly SourceObject[]): Steps<ObjectSet>
 }
 
 /** One value, read, and the last place where it stood. */
@@ -47,21 +50,28 @@ export function createObjectParser(options: ParseOptions): ObjectParser {
     return remember(known?.parsed ?? parseObject(value, options), origin)
   }
 
-  return {
-    parse(objects) {
-      const { from, end, endBefore } = changedPart(objects, last.objects)
-      if (from === end && from === endBefore) return last.set
-      const known = new Map<unknown, Memory>()
-      for (let at = from; at < endBefore; at++) known.set(last.objects[at]?.value, last.memories[at] as Memory)
-      const changed = objects.slice(from, end).map((object) => recall(object, known.get(object.value)))
-      const memories = [...last.memories.slice(0, from), ...changed, ...last.memories.slice(endBefore)]
-      const set =
-        (end === endBefore && replaceSlices(objects.slice(from, end), changed, from, last)) ||
-        collect(objects, memories, last.set, last.owners)
-      last = { objects, memories, set, owners: last.owners }
+  function* parseInSteps(objects: readonly SourceObject[]): Steps<ObjectSet> {
+    const { from, end, endBefore } = changedPart(objects, last.objects)
+    if (from === end && from === endBefore) return last.set
+    const known = new Map<unknown, Memory>()
+    for (let at = from; at < endBefore; at++) known.set(last.objects[at]?.value, last.memories[at] as Memory)
+    const moved = objects.slice(from, end)
+    const changed: Memory[] = []
+    for (const object of moved) {
+      changed.push(recall(object, known.get(object.value)))
+      yield
+    }
+    const memories = [...last.memories.slice(0, from), ...changed, ...last.memories.slice(endBefore)]
+    const set = end === endBefore ? replaceSlices(moved, changed, from, last) : undefined
+    if (set) {
+      last = { ...last, objects, memories, set }
       return set
-    },
+    }
+    last = yield* collect(objects, memories, last.set)
+    return last.set
   }
+
+  return { parse: (objects) => finish(parseInSteps(objects)), parseInSteps }
 }
 
 const NOTHING: ObjectSet = { services: new Map(), endpoints: new Map(), nodes: new Map(), problems: [], notes: [] }
@@ -107,14 +117,9 @@ function replaceSlices(
   return { ...set, endpoints }
 }
 
-/** Puts everything together. Fills `owners` anew. */
-function collect(
-  objects: readonly SourceObject[],
-  memories: readonly Memory[],
-  previous: ObjectSet,
-  owners: Map<string, SourceObject>,
-): ObjectSet {
-  owners.clear()
+/** Puts everything together. */
+function* collect(objects: readonly SourceObject[], memories: readonly Memory[], previous: ObjectSet): Steps<Last> {
+  const owners = new Map<string, SourceObject>()
   const problems: Problem[] = []
   const services = new Map<ServiceKey, Located<Service>>()
   const nodes = new Map<string, Node>()
@@ -124,6 +129,7 @@ function collect(
   const ignored = new Map<string, number>()
 
   for (const [index, object] of objects.entries()) {
+    yield
     const { parsed, service, groups } = memories[index] as Memory
     if (parsed.findings.length > 0) {
       for (const problem of placeFindings(parsed.findings, parsed.subject, object.origin, object.value)) problems.push(problem)
@@ -144,15 +150,16 @@ function collect(
   }
 
   const overridden = [...subsets.keys()].filter((key) => slices.has(key))
-  const endpoints = settle(subsets.size === 0 ? slices : new Map([...subsets, ...slices]), previous.endpoints)
-  const links = checkLinks({ services, endpoints, owners, broken })
-  return {
+  const endpoints = yield* settle(subsets.size === 0 ? slices : new Map([...subsets, ...slices]), previous.endpoints)
+  const links = yield* checkLinks({ services, endpoints, owners, broken })
+  const set: ObjectSet = {
     services: sameEntries(services, previous.services) ? previous.services : services,
     endpoints,
     nodes,
     problems: problems.concat(links),
     notes: [...noteIgnored(ignored), ...noteOverridden(overridden)],
   }
+  return { objects, memories, set, owners }
 }
 
 function sameEntries<K, V>(one: ReadonlyMap<K, V>, other: ReadonlyMap<K, V>): boolean {
@@ -178,9 +185,10 @@ function append(groups: Groups, group: Located<EndpointGroup>): void {
 }
 
 /** Sorts every list by object, for files may be written in any order, and keeps last time's list where it is the same. */
-function settle(endpoints: Groups, previous: ObjectSet['endpoints']): ObjectSet['endpoints'] {
+function* settle(endpoints: Groups, previous: ObjectSet['endpoints']): Steps<ObjectSet['endpoints']> {
   const settled = new Map<ServiceKey, readonly Located<EndpointGroup>[]>()
   for (const [key, groups] of endpoints) {
+    yield
     if (groups.length > 1) groups.sort((a, b) => (a.value.object < b.value.object ? -1 : a.value.object > b.value.object ? 1 : 0))
     const before = previous.get(key)
     const same = before?.length === groups.length && groups.every((group, index) => group === before[index])

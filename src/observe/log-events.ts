@@ -36,6 +36,10 @@ export const LOG_EVENTS = {
   'access-log.opened': 'the access log is written to this destination',
   'access-log.failed': 'the access log cannot be written; lines are kept while they fit, then dropped',
   'access-log.recovered': 'the access log is written again, with how many lines were dropped',
+  'admin.opened': 'the admin API is answered on an address',
+  'admin.failed': 'an address for the admin API cannot be bound, or an answer could not be made',
+  'admin.refused': 'a request to the admin API was turned away: who asked is not known, or may not ask',
+  'store.damaged': 'the file of the objects of the admin API could not be read and was moved aside: none of them is in force',
   'probe.opened': 'health checks, or health checks and metrics, are answered on an address',
   'probe.failed': 'an address for health checks or metrics cannot be bound, or an answer could not be made',
 } as const

@@ -1,11 +1,12 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import { Runner } from '../lib/runner.ts'
+import { inSlices } from '../lib/steps.ts'
 import { createObjectParser } from '../model/parse-objects.ts'
 import type { ParseOptions } from '../model/parse-options.ts'
 import type { Problem } from '../model/problem.ts'
 import type { NodeContext, Snapshot } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
-import { type CompileOptions, compile } from '../snapshot/compile.ts'
+import { type CompileOptions, compileInSteps } from '../snapshot/compile.ts'
 import { mergeStates } from '../source/merge.ts'
 import type { Source, SourceState } from '../source/source.ts'
 import { type NodeContextOptions, readNodeContext } from './node-context.ts'
@@ -135,8 +136,8 @@ export class ControlPlane implements AsyncDisposable {
     const { apply, clock, compile: compileOptions, inspect, logger } = this.#options
     const startedMs = clock.now()
     const merged = mergeStates(this.#states)
-    const objects = this.#parser.parse(merged.objects)
-    const next = compile(objects, this.#node, compileOptions, this.#snapshot)
+    const objects = await inSlices(this.#parser.parseInSteps(merged.objects), clock)
+    const next = await inSlices(compileInSteps(objects, this.#node, compileOptions, this.#snapshot), clock)
     const problems = [...merged.problems, ...next.problems, ...(inspect?.(next) ?? [])]
     this.#problemLog.update(problems, objects.notes)
     this.#sayAssigned(next, logger)

@@ -4,6 +4,7 @@ import { Overlay } from '../balancer/overlay.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
+import { Slices } from '../lib/steps.ts'
 import type { Engine, ListenerStatus } from '../listener/listener.ts'
 import { ListenerPool } from '../listener/pool.ts'
 import type { PublishedRoute } from '../model/delta.ts'
@@ -20,6 +21,8 @@ import type { Vips } from './vips.ts'
 
 const FIRST_RETRY_MS = 250
 const LONGEST_RETRY_MS = 10_000
+/** Routes that a thread with sessions takes in before it looks after them again: a millisecond or two. */
+const MOST_PUBLISHED = 100
 
 export interface DataPlaneOptions {
   readonly engine: Engine
@@ -35,7 +38,8 @@ export interface DataPlaneOptions {
 
 /** Makes sockets, routes and slots follow snapshots. Order of a change: slots are reserved, routes published, sockets
  *  opened, parked and closed, and only then is what nobody needs any more given up. A VIP is an address of this machine before its
- *  first socket is opened and until after its last one is closed. */
+ *  first socket is opened and until after its last one is closed. However large a change is, neither this thread nor one with
+ *  sessions works on it for more than a few milliseconds at a time. */
 export class DataPlane implements AsyncDisposable {
   readonly ledger: Ledger
   readonly pool: ListenerPool
@@ -89,23 +93,20 @@ export class DataPlane implements AsyncDisposable {
     const previous = this.#snapshot
     const change = this.#attempts.length === 0 ? diff(previous, next) : this.#everything(next)
     this.#attempts.push(next)
+    const slices = new Slices(this.#options.clock)
     for (const [key, compiled] of next.services) {
       const before = previous?.services.get(key)
       if (before === compiled) continue
       this.#reserve(compiled)
       this.overlay.update(compiled, before)
+      if (slices.isOver()) await slices.next()
     }
 
     const routes = [...change.open, ...change.swap]
-    const set: PublishedRoute[] = []
-    for (const route of routes) {
-      const listener = this.pool.claim(route)
-      const published = this.#publisher.publish(listener, route)
-      if (!published) continue
-      this.sessionLog.opened(listener, route)
-      set.push(published)
+    for (let at = 0; at < routes.length; at += MOST_PUBLISHED) {
+      const set = routes.slice(at, at + MOST_PUBLISHED).flatMap((route) => this.#claim(route) ?? [])
+      await engine.publish({ revision: next.revision, set, remove: [] })
     }
-    await engine.publish({ revision: next.revision, set, remove: [] })
     this.#snapshot = next
     for (const before of [previous, ...this.#attempts]) this.#release(before, next)
     await vips?.hold(next)
@@ -135,6 +136,14 @@ export class DataPlane implements AsyncDisposable {
     this.overlay[Symbol.dispose]()
     await this.#options.engine[Symbol.asyncDispose]()
     this.sessionLog[Symbol.dispose]()
+  }
+
+  /** The route with the number of its listener, as the engine needs it; undefined when there is no room for it. */
+  #claim(route: Route): PublishedRoute | undefined {
+    const listener = this.pool.claim(route)
+    const published = this.#publisher.publish(listener, route)
+    if (published) this.sessionLog.opened(listener, route)
+    return published
   }
 
   /** What to do when nobody knows how far the last attempt came: all of it. */

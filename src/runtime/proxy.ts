@@ -1,7 +1,7 @@
 import type { EndpointOverride, EndpointWish } from '../balancer/overlay.ts'
 import { type Clock, systemClock, type Timer } from '../lib/clock.ts'
+import { trimHeap } from '../lib/heap.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
-import { trimHeap } from '../lib/trim-heap.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
 import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
@@ -21,9 +21,11 @@ import { openVips, type Vips } from './vips.ts'
 
 /** How often expired affinity records, and slots that are nobody's, are freed. */
 const SWEEP_EVERY_MS = 60_000
-/** A change of so many routes leaves memory behind that is worth giving back, once it is quiet. */
+/** A change of so many routes leaves memory behind that is worth giving back, once the thread that parsed it has ended, too. */
 const TRIM_FROM_ROUTES = 1_000
-const TRIM_AFTER_MS = 2_000
+const TRIM_AFTER_MS = 12_000
+/** What the start left behind is given back when those who waited for it have been served. */
+const TRIM_START_MS = 30_000
 
 export interface ProxyOptions {
   readonly config: Configuration
@@ -149,9 +151,9 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       options.onApplied?.(durationMs, programmed(previous, snapshot, { openedMs, nowMs: clock.wall() }))
       const changed = open.length + swap.length + close.length
       // On the node engine sessions would have to wait for it.
-      if (changed >= TRIM_FROM_ROUTES && engine.name === 'native') {
+      if ((!previous || changed >= TRIM_FROM_ROUTES) && engine.name === 'native') {
         trimming?.[Symbol.dispose]()
-        trimming = clock.after(TRIM_AFTER_MS, trimHeap)
+        trimming = clock.after(changed >= TRIM_FROM_ROUTES ? TRIM_AFTER_MS : TRIM_START_MS, trimHeap)
       }
       if (changed === 0) return
       const fields = { revision: snapshot.revision, opened: open.length, changed: swap.length, closed: close.length, durationMs }

@@ -1,3 +1,4 @@
+import { finish, type Steps } from '../lib/steps.ts'
 import type { Ip, ListenerKey, ServiceKey } from '../model/keys.ts'
 import type { Service } from '../model/service.ts'
 import type { CheckAddress, Claims, Frontend } from '../model/snapshot.ts'
@@ -23,10 +24,16 @@ function goesFirst(a: Service, b: Service, holder: ServiceKey | undefined): bool
 
 /** Gives every wanted address to one Service. Returns `previous` itself when nothing changed hands. */
 export function grantClaims(claimants: Iterable<Claimant>, previous: Claims | undefined): Claims {
+  return finish(grantInSteps(claimants, previous))
+}
+
+/** The same, with a step for each of them. */
+export function* grantInSteps(claimants: Iterable<Claimant>, previous: Claims | undefined): Steps<Claims> {
   const owners = new Map<ListenerKey, ServiceKey>()
   const services = new Map<ServiceKey, Service>()
   const clusterIps = new Set<Ip>()
   for (const claimant of claimants) {
+    yield
     const { service } = claimant
     services.set(service.key, service)
     for (const ip of claimant.clusterIps) clusterIps.add(ip)

@@ -1,3 +1,4 @@
+import { finish, type Steps } from '../lib/steps.ts'
 import { isLoopback } from '../model/address.ts'
 import type { Endpoint, EndpointGroup } from '../model/endpoint.ts'
 import {
@@ -27,7 +28,7 @@ import type {
 } from '../model/snapshot.ts'
 import { showOrigin } from '../model/source-object.ts'
 import { assignAddresses, assignPorts } from './assign.ts'
-import { grantClaims } from './claims.ts'
+import { grantInSteps } from './claims.ts'
 import { frontendsOf } from './frontends.ts'
 import { checkAddressesOf, healthCheckOf } from './health-checks.ts'
 import { nodeState, withNodeObject } from './node-object.ts'
@@ -48,6 +49,7 @@ export interface CompileOptions {
   readonly strictSourceRanges?: boolean
 }
 
+type Assigned = ReturnType<typeof assignAll> extends Generator<void, infer Result> ? Result : never
 type Draft = Pick<CompiledService, 'input' | 'clusterIps' | 'nodePorts' | 'frontends' | 'checkAddresses'>
 
 const CONFLICT = 'address-conflict'
@@ -66,24 +68,36 @@ export function compile(
   options: CompileOptions,
   previous: Snapshot | undefined,
 ): Snapshot {
+  return finish(compileInSteps(objects, place, options, previous))
+}
+
+/** The same, with a step for each Service. */
+export function* compileInSteps(
+  objects: ObjectSet,
+  place: NodeContext,
+  options: CompileOptions,
+  previous: Snapshot | undefined,
+): Steps<Snapshot> {
   const nodeObject = objects.nodes.get(place.name)
   const node = withNodeObject(place, nodeObject, previous?.node)
   if (previous && previous.objects.services === objects.services && previous.node === node) {
-    return compileEndpoints(objects, options, previous, nodeState(nodeObject, previous.nodeState))
+    return yield* compileEndpoints(objects, options, previous, nodeState(nodeObject, previous.nodeState))
   }
-  const assigned = assignAll(objects, options, previous)
+  const assigned = yield* assignAll(objects, options, previous)
   const drafts = new Map<ServiceKey, Draft>()
   const servesSctp = options.sctpRefusal === undefined
   for (const [key, input] of objects.services) {
+    yield
     drafts.set(key, draft(input, assigned, node, servesSctp, previous?.services.get(key)))
   }
-  const claims = grantClaims(claimants(drafts), previous?.claims)
+  const claims = yield* grantInSteps(claimants(drafts), previous?.claims)
 
   const services = new Map<ServiceKey, CompiledService>()
   const routes = new Map<Route['key'], Route>()
   const healthChecks = new Map<HealthCheck['key'], HealthCheck>()
   const problems = [...objects.problems]
   for (const [key, wanted] of drafts) {
+    yield
     const groups = objects.endpoints.get(key) ?? NO_GROUPS
     const before = previous?.services.get(key)
     const compiled =
@@ -111,17 +125,18 @@ export function compile(
 
 /** The short way where only endpoints can have changed: addresses and claims stand, and so does every Service whose endpoints
  *  are the same. */
-function compileEndpoints(
+function* compileEndpoints(
   objects: ObjectSet,
   options: CompileOptions,
   previous: Snapshot,
   state: Snapshot['nodeState'],
-): Snapshot {
+): Steps<Snapshot> {
   const { claims, node } = previous
   const changed: CompiledService[] = []
   for (const [key, before] of previous.services) {
     const groups = objects.endpoints.get(key) ?? NO_GROUPS
     if (before.groups === groups || sameGroups(before.groups, groups)) continue
+    yield
     // Its text may have moved since it was compiled.
     const input = objects.services.get(key) ?? before.input
     changed.push(compileService({ ...before, input }, groups, node, claims, objects, options, before))
@@ -143,13 +158,14 @@ function* claimants(drafts: ReadonlyMap<ServiceKey, Draft>) {
   for (const draft of drafts.values()) yield { service: draft.input.value, ...draft }
 }
 
-function assignAll(objects: ObjectSet, options: CompileOptions, previous: Snapshot | undefined) {
+function* assignAll(objects: ObjectSet, options: CompileOptions, previous: Snapshot | undefined) {
   const { clusterIpRange: range, nodePortRange } = options
   const withoutAddress: string[] = []
   const withoutPort: string[] = []
   const givenIps = new Set<Ip>()
   const givenPorts = new Set<number>()
   for (const { value: service } of objects.services.values()) {
+    yield
     // Of Services that another program serves, too: what somebody wrote down is never given to somebody else.
     for (const ip of [...service.clusterIps, ...service.externalIps, ...service.ingressIps]) givenIps.add(ip)
     for (const port of service.ports) if (port.nodePort !== undefined) givenPorts.add(port.nodePort)
@@ -174,7 +190,7 @@ function suitsFamilies({ families }: Service, range: Cidr | undefined): boolean 
 
 function draft(
   input: Located<Service>,
-  assigned: ReturnType<typeof assignAll>,
+  assigned: Assigned,
   node: NodeContext,
   servesSctp: boolean,
   before: CompiledService | undefined,

@@ -210,7 +210,7 @@ describe('probe servers', () => {
   it('take no other method, no body and no long headers', async () => {
     const { healthz } = await open({ healthzAddress: '127.0.0.1:0' })
     expect((await fetch(`${healthz}/healthz`, { method: 'POST', body: 'x'.repeat(1000) })).status).toBeGreaterThanOrEqual(400)
-    expect((await fetch(`${healthz}/healthz`, { method: 'DELETE' })).status).toBe(404)
+    expect((await fetch(`${healthz}/healthz`, { method: 'DELETE' })).status).toBe(405)
     const text = await raw(healthz, `GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ${'x'.repeat(10_000)}\r\n\r\n`)
     expect(text).toMatch(/^HTTP\/1\.1 431 /)
   })

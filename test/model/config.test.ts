@@ -68,6 +68,9 @@ describe('configuration', () => {
         accessLog: undefined,
         metricsBindAddress: { ip: '127.0.0.1', port: 10249 },
         healthzBindAddress: { ip: '0.0.0.0', port: 10256 },
+        admin: [{ kind: 'unix', path: '' }],
+        adminAccess: { tlsCert: undefined, tlsKey: undefined, tokenFile: undefined, clientCa: undefined, readOnly: false },
+        stateDir: undefined,
         shutdownDelayMs: 0,
         drainTimeoutMs: 30_000,
         idleTimeoutMs: 3_600_000,
@@ -140,6 +143,24 @@ describe('configuration', () => {
     expect(parse({ flags: { metricsBindAddress: [''] } }).configuration?.metricsBindAddress).toBeUndefined()
     expect(parse({ variables: { PORTALD_METRICS_BIND_ADDRESS: '' } }).configuration?.metricsBindAddress).toBeUndefined()
     expect(parse({ file: file({ metricsBindAddress: '' }) }).configuration?.metricsBindAddress).toBeUndefined()
+  })
+
+  it('takes addresses and sockets of the admin API; an empty value from anywhere means none', () => {
+    const admin = (inputs: ConfigurationInputs) => parse(inputs).configuration?.admin
+    expect(admin({ flags: { admin: ['127.0.0.1:10246', '[::1]:10246,unix:/run/a b.sock', 'unix:'] } })).toEqual([
+      { kind: 'tcp', ip: '127.0.0.1', port: 10246 },
+      { kind: 'tcp', ip: '::1', port: 10246 },
+      { kind: 'unix', path: '/run/a b.sock' },
+      { kind: 'unix', path: '' },
+    ])
+    expect(admin({ flags: { admin: [''] } })).toEqual([])
+    expect(admin({ variables: { PORTALD_ADMIN: '' } })).toEqual([])
+    expect(admin({ file: file({ admin: [] }) })).toEqual([])
+    expect(admin({ command: 'forward' })).toEqual([])
+    const right =
+      'must be an address and port such as 127.0.0.1:10246 or [::1]:10246, or unix:PATH with a path of 107 bytes at most'
+    expect(parse({ flags: { admin: ['10246'] } }).lines).toEqual([`--admin: error: "10246": ${right}`])
+    expect(parse({ flags: { admin: [`unix:/${'ä'.repeat(54)}`] } }).lines).toHaveLength(1)
   })
 
   it('leaves the addresses of `forward` off unless they are given', () => {

@@ -35,7 +35,8 @@ export function startNode(args: readonly string[], variables: Readonly<Record<st
 
 function start(program: string, args: readonly string[], variables: Readonly<Record<string, string>>): RunningCommand {
   const child = spawn(program, args, {
-    env: { PATH: process.env['PATH'], ...variables },
+    // Tests run side by side, and the usual place of the admin socket is one.
+    env: { PATH: process.env['PATH'], PORTALD_ADMIN: '', ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const text = { out: '', err: '' }

@@ -16,6 +16,8 @@ export interface Libc {
   readonly errno: Int32Array
   /** The memory at an address; nothing checks that it is ours, or still there. */
   view(address: number, bytes: number): ArrayBuffer
+  /** Gives back what the allocator keeps of freed memory, of all threads; nothing where it cannot (musl keeps little). */
+  trim(): void
 }
 
 /** Either the library, or why not: one line that names what was tried. */
@@ -83,7 +85,13 @@ function bind(koffi: ForeignFunctions, library: ForeignLibrary, layout: Layout):
     calls: version === undefined ? withDirectBatches(calls, library, layout) : calls,
     errno: new Int32Array(koffi.view(errnoAddress, Int32Array.BYTES_PER_ELEMENT)),
     view: (address, bytes) => koffi.view(address, bytes),
+    trim: version === undefined ? () => {} : trimOf(library),
   }
+}
+
+/** Looked up only when it is asked for, by the thread that does. */
+function trimOf(library: ForeignLibrary): () => void {
+  return () => void library.func('malloc_trim', 'int', ['size_t'])(0)
 }
 
 function glibcVersion(library: ForeignLibrary): string | undefined {

@@ -1,0 +1,7 @@
+import type { LazyRegistrar } from './front/application.ts'
+
+/** Every part of the admin API. They are loaded with the first request. */
+export const ADMIN_ROUTES: readonly LazyRegistrar[] = [
+  async () => (await import('./version-route.ts')).registerVersion,
+  async () => (await import('./kube/kube-routes.ts')).registerKube,
+]

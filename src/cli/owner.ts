@@ -1,0 +1,6 @@
+import type { ProcessOwner } from '../model/admin-address.ts'
+
+/** Whose process this is. */
+export function thisProcess(): ProcessOwner {
+  return { uid: process.getuid?.() ?? 0, variables: process.env }
+}

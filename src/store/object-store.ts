@@ -1,0 +1,240 @@
+import { ProxyError } from '../lib/errors.ts'
+import { History } from './history.ts'
+import type { Journal, JournalContent, JournalEntry } from './journal.ts'
+import { byName, nameOf, ObjectMap } from './object-map.ts'
+import type { Change, ObjectKey, ObjectStore, ObjectValue, StoredObject, StoreView, Write } from './store.ts'
+
+export interface ObjectStoreOptions {
+  readonly journal: Journal
+  /** What the journal held; left out: nothing, ever. */
+  readonly content?: JournalContent
+  /** Where an empty one begins; left out: with 1. */
+  readonly firstVersion?: number
+  /** What it may hold; more is refused. */
+  readonly mostObjects?: number
+}
+
+/** Of one call of `commit`. */
+interface Pending {
+  readonly entries: readonly { readonly change: Change; readonly entry: JournalEntry }[]
+  readonly done: PromiseWithResolvers<readonly Change[]>
+}
+
+interface Ahead {
+  readonly key: ObjectKey
+  readonly object: StoredObject | undefined
+  readonly resourceVersion: number
+}
+
+interface Follower {
+  readonly onChanges: (changes: readonly Change[]) => void
+}
+
+const MOST_OBJECTS = 100_000
+
+/** The store's rules, over any journal: everything in memory, written to the journal before it is shown. Writes that come
+ *  while the journal is busy go to it together. */
+export class JournaledStore implements ObjectStore {
+  readonly #journal: Journal
+  readonly #mostObjects: number
+  /** What was persisted. */
+  readonly #objects = new ObjectMap()
+  readonly #history: History
+  /** What was accepted and is not persisted yet, by kind and name; undefined: deleted. */
+  readonly #ahead = new Map<string, Ahead>()
+  readonly #followers = new Set<Follower>()
+  #queue: Pending[] = []
+  #flushing: Promise<void> | undefined
+  #version: number
+  #acceptedVersion: number
+  #disposed = false
+
+  constructor({ journal, content, firstVersion = 1, mostObjects = MOST_OBJECTS }: ObjectStoreOptions) {
+    this.#journal = journal
+    this.#mostObjects = mostObjects
+    this.#version = content?.resourceVersion ?? firstVersion
+    this.#acceptedVersion = this.#version
+    this.#history = new History(content?.oldestVersion ?? this.#version)
+    for (const object of content?.objects ?? []) this.#objects.set(storedFrom(object))
+    for (const entry of content?.changes ?? []) this.#history.add(changeFrom(entry), sizeOf(entry))
+  }
+
+  get resourceVersion(): number {
+    return this.#version
+  }
+
+  get oldestVersion(): number {
+    return this.#history.oldestVersion
+  }
+
+  get(key: ObjectKey): StoredObject | undefined {
+    return this.#objects.get(key)
+  }
+
+  list(kind: string, namespace?: string): readonly StoredObject[] {
+    return inNamespace(this.#objects.list(kind), namespace)
+  }
+
+  async commit(decide: (accepted: StoreView) => readonly Write[]): Promise<readonly Change[]> {
+    if (this.#disposed) throw notWritten('the process is ending')
+    const entries = this.#accept(decide(this.#acceptedView()))
+    if (entries.length === 0) return []
+    const done = Promise.withResolvers<readonly Change[]>()
+    this.#queue.push({ entries, done })
+    this.#flushing ??= this.#flush()
+    return await done.promise
+  }
+
+  follow(afterVersion: number, onChanges: Follower['onChanges']): Disposable | 'expired' | 'ahead' {
+    if (afterVersion > this.#version) return 'ahead'
+    if (afterVersion < this.oldestVersion) return 'expired'
+    const missed = this.#history.after(afterVersion)
+    const follower: Follower = { onChanges }
+    this.#followers.add(follower)
+    if (missed.length > 0) onChanges(missed)
+    return { [Symbol.dispose]: () => void this.#followers.delete(follower) }
+  }
+
+  /** What was accepted is persisted first. */
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#disposed = true
+    await this.#flushing
+    this.#followers.clear()
+    await this.#journal[Symbol.asyncDispose]()
+  }
+
+  #acceptedView(): StoreView {
+    const objects = this.#objects
+    const ahead = this.#ahead
+    return {
+      resourceVersion: this.#acceptedVersion,
+      get(key) {
+        const newer = ahead.get(placeOf(key))
+        return newer ? newer.object : objects.get(key)
+      },
+      list(kind, namespace) {
+        const newer = [...ahead.values()].filter(({ key }) => key.kind === kind)
+        if (newer.length === 0) return inNamespace(objects.list(kind), namespace)
+        const replaced = new Set(newer.map(({ key }) => nameOf(key)))
+        const others = objects.list(kind).filter(({ key }) => !replaced.has(nameOf(key)))
+        const all = [...others, ...newer.flatMap(({ object }) => object ?? [])]
+        return inNamespace(all.sort(byName), namespace)
+      },
+    }
+  }
+
+  #accept(writes: readonly Write[]): Pending['entries'] {
+    const view = this.#acceptedView()
+    const created = writes.filter(({ key, value }) => value && !view.get(key)).length
+    if (created > 0 && this.#objects.size + this.#ahead.size + created > this.#mostObjects) {
+      throw notWritten(`it holds ${this.#objects.size} objects, and at most ${this.#mostObjects} are kept`)
+    }
+    // All texts are made before anything is taken over: what has none throws here.
+    return writes
+      .flatMap((write) => {
+        const before = view.get(write.key)
+        return write.value || before ? [{ write, before, aside: 'aside' in write ? JSON.stringify(write.aside) : undefined }] : []
+      })
+      .map(({ write, before, aside = '' }) => {
+        const change = this.#nextChange(write, before)
+        const { key, value } = change.object
+        const json = JSON.stringify(value)
+        const moved = before !== undefined && !sameLabels(before.value, value)
+        const { resourceVersion, type } = change
+        this.#ahead.set(placeOf(key), { key, object: type === 'deleted' ? undefined : change.object, resourceVersion })
+        return { change, entry: { resourceVersion, type, key, json, aside, before: moved ? JSON.stringify(before.value) : '' } }
+      })
+  }
+
+  #nextChange(write: Write, before: StoredObject | undefined): Change {
+    const resourceVersion = ++this.#acceptedVersion
+    if (write.value) {
+      const aside = 'aside' in write ? write.aside : undefined
+      const object = { key: write.key, resourceVersion, value: stamped(write.value, resourceVersion), aside }
+      return { type: before ? 'modified' : 'added', resourceVersion, object, before }
+    }
+    const last = before as StoredObject
+    const object = { ...last, resourceVersion, value: stamped(last.value, resourceVersion) }
+    return { type: 'deleted', resourceVersion, object, before }
+  }
+
+  async #flush(): Promise<void> {
+    // What is decided in this turn goes along.
+    await Promise.resolve()
+    while (this.#queue.length > 0) {
+      const batch = this.#queue
+      this.#queue = []
+      const all = batch.flatMap(({ entries }) => entries)
+      try {
+        await this.#journal.commit({
+          afterVersion: this.#version,
+          entries: all.map(({ entry }) => entry),
+          forgetUpTo: this.oldestVersion,
+        })
+      } catch (error) {
+        this.#refuse([...batch, ...this.#queue.splice(0)], error)
+        continue
+      }
+      this.#publish(all)
+      for (const { entries, done } of batch) done.resolve(entries.map(({ change }) => change))
+    }
+    this.#flushing = undefined
+  }
+
+  #publish(entries: Pending['entries']): void {
+    for (const { change, entry } of entries) {
+      const { key } = change.object
+      if (change.type === 'deleted') this.#objects.delete(key)
+      else this.#objects.set(change.object)
+      this.#history.add(change, sizeOf(entry))
+      if (this.#ahead.get(placeOf(key))?.resourceVersion === change.resourceVersion) this.#ahead.delete(placeOf(key))
+      this.#version = change.resourceVersion
+    }
+    const changes = entries.map(({ change }) => change)
+    for (const follower of [...this.#followers]) follower.onChanges(changes)
+  }
+
+  /** What was accepted on top of it goes, too: it was decided on what is not so. Numbers that were given are not given again. */
+  #refuse(batch: readonly Pending[], error: unknown): void {
+    this.#ahead.clear()
+    for (const { done } of batch) done.reject(error instanceof ProxyError ? error : notWritten('it could not be written', error))
+  }
+}
+
+function notWritten(reason: string, cause?: unknown): ProxyError {
+  return new ProxyError('E_STORE', 'system', `the store takes no change: ${reason}`, cause)
+}
+
+function placeOf(key: ObjectKey): string {
+  return `${key.kind}/${nameOf(key)}`
+}
+
+function inNamespace(objects: readonly StoredObject[], namespace: string | undefined): readonly StoredObject[] {
+  return namespace === undefined ? objects : objects.filter(({ key }) => key.namespace === namespace)
+}
+
+function stamped(value: ObjectValue, resourceVersion: number): ObjectValue {
+  return { ...value, metadata: { ...value.metadata, resourceVersion: String(resourceVersion) } }
+}
+
+function sameLabels(a: ObjectValue, b: ObjectValue): boolean {
+  const [labels, others] = [a.metadata?.['labels'], b.metadata?.['labels']]
+  return labels === others || JSON.stringify(labels) === JSON.stringify(others)
+}
+
+function sizeOf({ json, aside, before }: JournalEntry): number {
+  return json.length + aside.length + before.length
+}
+
+function storedFrom(entry: Pick<JournalEntry, 'key' | 'resourceVersion' | 'json' | 'aside'>): StoredObject {
+  const { key, resourceVersion, json, aside } = entry
+  return { key, resourceVersion, value: JSON.parse(json) as ObjectValue, aside: aside === '' ? undefined : JSON.parse(aside) }
+}
+
+function changeFrom(entry: JournalEntry): Change {
+  const { type, resourceVersion, before } = entry
+  const object = storedFrom(entry)
+  // Where its labels did not change it is as good as the object itself.
+  const earlier = before === '' ? object : { ...object, value: JSON.parse(before) as ObjectValue }
+  return { type, resourceVersion, object, before: type === 'added' ? undefined : earlier }
+}

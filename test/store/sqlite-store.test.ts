@@ -1,0 +1,168 @@
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { describe, expect, it } from 'vitest'
+import { manualClock, systemClock } from '../../src/lib/clock.ts'
+import { openObjectStore } from '../../src/store/open-store.ts'
+import type { Change, Write } from '../../src/store/store.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { describeStore, put, remove, service, show } from './store.cases.ts'
+
+const openIn = (folder: string, clock = systemClock) => openObjectStore({ folder, clock })
+const open = async (folder: string) => (await openIn(folder)).store
+
+describeStore('in a file', async () => {
+  const folder = makeTemporaryFolder()
+  const store = await open(join(folder.path, 'state'))
+  const dispose = store[Symbol.asyncDispose].bind(store)
+  store[Symbol.asyncDispose] = async () => {
+    await dispose()
+    folder[Symbol.dispose]()
+  }
+  return store
+})
+
+describe('object store in a file', () => {
+  it('makes nothing before the first object, and then nothing that others may read', async () => {
+    using folder = makeTemporaryFolder()
+    const state = join(folder.path, 'a/b')
+    await using store = await open(state)
+    expect(existsSync(state)).toBe(false)
+    await store.commit(() => [put(service('web'))])
+    expect(statSync(state).mode & 0o777).toBe(0o700)
+    expect(readdirSync(state).map((name) => [name, statSync(join(state, name)).mode & 0o777])).toEqual([
+      ['objects.db', 0o600],
+      ['objects.db-wal', 0o600],
+    ])
+  })
+
+  it('has after a restart what it had before: objects, what is kept aside, resourceVersion, and changes', async () => {
+    using folder = makeTemporaryFolder()
+    const before = await open(folder.path)
+    await before.commit(() => [
+      { ...put(service('web'), { spec: 1 }, { app: 'x' }), aside: { m: 1 } } as Write,
+      put(service('gone')),
+    ])
+    const start = before.resourceVersion
+    await before.commit(() => [{ ...put(service('web'), { spec: 2 }, { app: 'y' }), aside: { m: 2 } } as Write])
+    await before.commit(() => [remove(service('gone'))])
+    const [object, version, oldest] = [before.get(service('web')), before.resourceVersion, before.oldestVersion]
+    await before[Symbol.asyncDispose]()
+
+    await using after = await open(folder.path)
+    expect(after.get(service('web'))).toEqual(object)
+    expect(after.get(service('web'))?.aside).toEqual({ m: 2 })
+    expect(after.list('Service')).toHaveLength(1)
+    expect([after.resourceVersion, after.oldestVersion]).toEqual([version, oldest])
+    const seen: Change[] = []
+    after.follow(start, (changes) => seen.push(...changes))
+    expect(seen.map(show)).toEqual(['modified Service default/web', 'deleted Service default/gone'])
+    expect(seen[0]?.before?.value.metadata).toMatchObject({ labels: { app: 'x' } })
+    const [next] = await after.commit(() => [put(service('web'))])
+    expect(next?.resourceVersion).toBe(version + 1)
+  })
+
+  it('forgets in the file what it forgets in memory', async () => {
+    using folder = makeTemporaryFolder()
+    const store = await open(folder.path)
+    for (let n = 0; n < 10; n++)
+      await store.commit(() => Array.from({ length: 1000 }, (_, k) => put(service(`s${k}`), { spec: n })))
+    await store[Symbol.asyncDispose]()
+    const database = new DatabaseSync(join(folder.path, 'objects.db'), { readOnly: true })
+    // One batch later than memory.
+    expect(database.prepare('SELECT count(*) AS n FROM changes').get()).toEqual({ n: 8192 + 1000 })
+    database.close()
+    await using again = await open(folder.path)
+    expect(again.resourceVersion - again.oldestVersion).toBe(8192)
+  })
+
+  it.each([
+    ['is no database', (path: string) => writeFileSync(path, 'not a database, by far')],
+    [
+      'has bytes changed in the middle',
+      (path: string) => {
+        const bytes = readFileSync(path)
+        for (let page = 1; page * 4096 < bytes.length; page++) bytes.fill(0xa5, page * 4096, page * 4096 + 200)
+        writeFileSync(path, bytes)
+      },
+    ],
+    ['is cut short', (path: string) => writeFileSync(path, readFileSync(path).subarray(0, 9000))],
+    [
+      'has an object that is none',
+      (path: string) => {
+        const database = new DatabaseSync(path)
+        database.exec("UPDATE objects SET json = substr(json, 1, 10) WHERE name = 's7'")
+        database.close()
+      },
+    ],
+  ])('moves a file aside that %s, says so, and begins anew with larger numbers', async (_name, spoil) => {
+    using folder = makeTemporaryFolder()
+    const path = join(folder.path, 'objects.db')
+    const clock = manualClock()
+    const { store: before } = await openIn(folder.path, clock)
+    await before.commit(() => Array.from({ length: 100 }, (_, k) => put(service(`s${k}`), { text: 'x'.repeat(200) })))
+    const version = before.resourceVersion
+    await before[Symbol.asyncDispose]()
+    spoil(path)
+    const spoilt = readFileSync(path)
+    clock.advance(60_000)
+    const { store, damage } = await openIn(folder.path, clock)
+    await using after = store
+    expect(readFileSync(damage?.movedTo ?? '')).toEqual(spoilt)
+    expect(after.list('Service')).toEqual([])
+    expect(after.resourceVersion).toBeGreaterThan(version)
+    expect(after.follow(version, () => {})).toBe('expired')
+    expect(await after.commit(() => [put(service('web'))])).toHaveLength(1)
+  })
+
+  it('leaves a file alone that another process has, or that a later version wrote', async () => {
+    using folder = makeTemporaryFolder()
+    const store = await open(folder.path)
+    await store.commit(() => [put(service('web'))])
+    await expect(open(folder.path)).rejects.toMatchObject({
+      code: 'E_STORE',
+      message: expect.stringContaining('another process has it'),
+    })
+    expect(await store.commit(() => [put(service('web'))])).toHaveLength(1)
+    await store[Symbol.asyncDispose]()
+    const database = new DatabaseSync(join(folder.path, 'objects.db'))
+    database.exec('PRAGMA user_version = 2')
+    database.close()
+    await expect(open(folder.path)).rejects.toMatchObject({ code: 'E_STORE', message: expect.stringContaining('later version') })
+    expect(readdirSync(folder.path)).toEqual(['objects.db'])
+  })
+
+  it('takes no change where the folder cannot be made, and goes on as soon as it can', async () => {
+    using folder = makeTemporaryFolder()
+    const state = join(folder.path, 'state')
+    writeFileSync(state, 'in the way')
+    await using store = await open(state)
+    await expect(store.commit(() => [put(service('web'))])).rejects.toMatchObject({ code: 'E_STORE' })
+    expect(store.list('Service')).toEqual([])
+    rmSync(state)
+    expect(await store.commit(() => [put(service('web'))])).toHaveLength(1)
+  })
+
+  it('takes no change when its file was removed or replaced under it', async () => {
+    using folder = makeTemporaryFolder()
+    const path = join(folder.path, 'objects.db')
+    await using store = await open(folder.path)
+    await store.commit(() => [put(service('a'))])
+    renameSync(path, `${path}.mine`)
+    await expect(store.commit(() => [put(service('b'))])).rejects.toMatchObject({ code: 'E_STORE' })
+    renameSync(`${path}.mine`, path)
+    expect(await store.commit(() => [put(service('b'))])).toHaveLength(1)
+  })
+
+  it('takes no change where another process has made the file meanwhile', async () => {
+    using folder = makeTemporaryFolder()
+    const store = await open(folder.path)
+    const other = await open(folder.path)
+    await other.commit(() => [put(service('a'))])
+    await other[Symbol.asyncDispose]()
+    await expect(store.commit(() => [put(service('b'))])).rejects.toMatchObject({ code: 'E_STORE' })
+    await store[Symbol.asyncDispose]()
+    await using again = await open(folder.path)
+    expect(again.list('Service').map(({ key }) => key.name)).toEqual(['a'])
+  })
+})
