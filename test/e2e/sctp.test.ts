@@ -96,6 +96,24 @@ describe.skipIf(missing !== undefined)(`SCTP between real peers${missing ? `: ${
     expect(line?.['datagramsFromEndpoint']).toBeGreaterThanOrEqual(110)
   })
 
+  it('cuts what is too long for the way to the endpoint', async () => {
+    await using _proxy = await start(objectsOf('dia', DUAL, [0]))
+    // One way only: the endpoint's own stack gives up where its interface carries less than it thinks.
+    const setMtu = async (mtu: string) => {
+      await lab.node.ip('link', 'set', 'to-a', 'mtu', mtu)
+      await lab.endpoints[0].ip('link', 'set', 'up0', 'mtu', mtu)
+    }
+    await setMtu('1300')
+    try {
+      for (const vip of [VIP, VIP6]) {
+        const [said] = await client('flood', vip, PORT, 500, 1_400)
+        expect(said).toContain('the reader counts 500 in')
+      }
+    } finally {
+      await setMtu('1500')
+    }
+  })
+
   it('carries 100 associations at once', async () => {
     await using _proxy = await start(objectsOf('dia', DUAL, [0, 1]))
     expect(await client('many', VIP, PORT, 100)).toEqual(['right 100 of 100'])

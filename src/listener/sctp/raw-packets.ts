@@ -5,6 +5,7 @@ import { ERRNO } from '../../lib/libc/errno.ts'
 import { IN6_PKTINFO, SOCKADDR_IN, SOCKADDR_IN6 } from '../../lib/libc/layout.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import { IoVectors, MessageBatch } from '../../lib/libc/message-batch.ts'
+import { OVERSIZED_BYTES, OversizedPackets } from './oversized-packets.ts'
 import type { PacketOutput } from './own-packets.ts'
 import { Packet, readU16 } from './packet.ts'
 import { copyWire, isMappedWire, MAPPED_WORD } from './wire-address.ts'
@@ -30,7 +31,7 @@ const HOPS = 64
 const FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL
 
 /** How much memory {@link RawPackets} takes of an arena. */
-export const RAW_PACKETS_BYTES = BATCH * SLOT_BYTES + OWN_SLOTS * OWN_BYTES + (BATCH + QUEUE) * 256 + 16_384
+export const RAW_PACKETS_BYTES = BATCH * SLOT_BYTES + OWN_SLOTS * OWN_BYTES + (BATCH + QUEUE) * 256 + OVERSIZED_BYTES + 16_384
 
 /** What happened to packets on their way out. */
 export interface SendTally {
@@ -38,9 +39,6 @@ export interface SendTally {
   /** The system had no room, or no way: SCTP sends them again. */
   dropped: number
 }
-
-/** Deals with a packet that did not fit the interface it has to leave by; true: it was sent in another way. */
-export type SendOversized = (fd: number, packet: Packet) => boolean
 
 /** SCTP packets of raw sockets, received and sent in batches. A packet that is passed on leaves from where it was received. */
 export class RawPackets implements PacketOutput {
@@ -55,22 +53,25 @@ export class RawPackets implements PacketOutput {
   readonly #own: number
   readonly #packet: Packet
   readonly #take: (packet: Packet) => void
-  readonly #oversized: SendOversized
+  readonly #oversized: OversizedPackets
   /** By family: AF_INET, AF_INET6; -1: there is none. */
   #fd4 = -1
   #fd6 = -1
   /** What waits to be sent, all of one family. */
   #queued = 0
   #queuedFd = -1
+  /** Where each of it stands, without the IP header. */
+  readonly #starts = new Int32Array(QUEUE)
+  readonly #ends = new Int32Array(QUEUE)
   #ownUsed = 0
 
   /** Allocates in the arena, which has {@link RAW_PACKETS_BYTES}. `take` is given every packet that comes in. */
-  constructor(libc: Libc, arena: Arena, take: (packet: Packet) => void, oversized: SendOversized) {
+  constructor(libc: Libc, arena: Arena, take: (packet: Packet) => void) {
     this.#calls = libc.calls
     this.#errno = libc.errno
     this.#arena = arena
     this.#take = take
-    this.#oversized = oversized
+    this.#oversized = new OversizedPackets(libc, arena)
     this.#packet = new Packet(arena.u8)
     this.#slots = arena.allocate(BATCH * SLOT_BYTES, 64)
     this.#own = arena.allocate(OWN_SLOTS * OWN_BYTES, 64)
@@ -164,9 +165,6 @@ export class RawPackets implements PacketOutput {
     this.#ownUsed = 0
   }
 
-  readonly #starts = new Int32Array(QUEUE)
-  readonly #ends = new Int32Array(QUEUE)
-
   #sendOversized(fd: number, slot: number): boolean {
     const packet = this.#packet
     packet.start = this.#starts[slot] as number
@@ -177,7 +175,7 @@ export class RawPackets implements PacketOutput {
       copyWire(this.#arena.i32, (header + 8) >> 2, packet.addresses, 0)
       copyWire(this.#arena.i32, (header + 24) >> 2, packet.addresses, 4)
     }
-    return this.#oversized(fd, packet)
+    return this.#oversized.send(fd, packet)
   }
 
   /** False: it is no packet. */

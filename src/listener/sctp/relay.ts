@@ -36,12 +36,7 @@ export class SctpRelay {
   constructor({ libc, openArena, clock, ...rest }: RelaySurroundings) {
     const arena = openArena(RAW_PACKETS_BYTES)
     const finder = new SourceFinder(libc, arena, clock)
-    this.#packets = new RawPackets(
-      libc,
-      arena,
-      (packet: Packet) => this.#associations.translator.receive(packet),
-      () => false,
-    )
+    this.#packets = new RawPackets(libc, arena, (packet: Packet) => this.#associations.translator.receive(packet))
     this.#associations = createAssociations({
       ...rest,
       clock,
