@@ -5,6 +5,7 @@ import { TimerWheel } from '../../src/listener/native/timer-wheel.ts'
 import { createAssociations } from '../../src/listener/sctp/associations.ts'
 import { wireOf } from '../../src/listener/sctp/doors.ts'
 import { createSctpColumns } from '../../src/listener/sctp/flow-columns.ts'
+import type { PacketOutput } from '../../src/listener/sctp/own-packets.ts'
 import { Packet } from '../../src/listener/sctp/packet.ts'
 import { fromWire } from '../../src/listener/sctp/wire-address.ts'
 import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
@@ -36,6 +37,8 @@ export interface SctpWorldOptions {
   readonly endpoints?: readonly string[]
   readonly capacity?: number
   readonly seed?: number
+  /** Takes packets that come out, in place of the list of them. */
+  readonly output?: PacketOutput
   /** Endpoints that there is no way to. */
   readonly unreachable?: readonly string[]
 }
@@ -59,7 +62,7 @@ export function createSctpWorld(options: SctpWorldOptions = {}) {
     random: seededRandom(seed),
     columns,
     deadlines: wheel,
-    output: {
+    output: options.output ?? {
       send({ bytes, start, end, addresses }) {
         const copy = bytes.slice(start, end)
         const view = new DataView(copy.buffer)
