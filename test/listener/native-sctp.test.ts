@@ -39,10 +39,17 @@ describe.skipIf(skipped !== '')(`SCTP on the native engine${skipped}`, () => {
     endpoints: [{ address: { ip: SERVER as Ip, port: SERVER_PORT as Port } }],
   } as const
 
+  /** A listener; another process of this network may have SCTP for a while. */
+  async function listenSoon(world: EngineWorld, at?: TestListener['address']): Promise<TestListener> {
+    const listener = await world.claim(at ? { ...sketch, at } : sketch)
+    await eventually(async () => expect(await listener.open()).toMatchObject({ state: 'listening' }))
+    return listener
+  }
+
   it('is counted and cut like TCP, and by no filter of another protocol', async () => {
     await using world = await EngineWorld.open({ ...WHERE, openEngine: nativeEngine({ workers: 2 }), workers: 2 })
     using wire = new SctpWire()
-    const listener = await world.listen(sketch)
+    const listener = await listenSoon(world)
     await establish(wire, listener, 5_001)
     expect(world.engine.sessions()).toBe(1)
     expect(await world.engine.cut({ protocol: 'TCP' }, 'killed')).toBe(0)
@@ -57,19 +64,38 @@ describe.skipIf(skipped !== '')(`SCTP on the native engine${skipped}`, () => {
   it('ends with its listener, for nothing more would come in', async () => {
     await using world = await EngineWorld.open({ ...WHERE, openEngine: nativeEngine({ workers: 1 }), workers: 1 })
     using wire = new SctpWire()
-    const listener = await world.listen(sketch)
+    const listener = await listenSoon(world)
     await establish(wire, listener, 5_002)
     await world.engine.close(listener.spec.id, 'keep')
     expect((await wire.next(CLIENT, 5_002)).text).toBe('tag 111 ABORT')
     expect(await listener.record()).toMatchObject({ end: 'endpoint-removed' })
     // Nobody's any more: no answer, and none of ours to a listener that comes later but the usual one.
-    const again = await world.listen({ ...sketch, at: listener.address })
+    const again = await listenSoon(world, listener.address)
     wire.send(CLIENT, again.address.ip, sctpPacket(5_009, again.address.port, 222, data('late')))
     expect((await wire.next(CLIENT, 5_009)).text).toBe('tag 222 ABORT/T')
   })
 
+  it('is had by one process of a network at a time, and by the next one after it', async () => {
+    const open = () => EngineWorld.open({ ...WHERE, openEngine: nativeEngine({ workers: 1 }), workers: 1 })
+    await using world = await open()
+    const first = await listenSoon(world)
+    await using other = await open()
+    // Several at once.
+    const [second, third] = [await other.claim(sketch), await other.claim(sketch)]
+    for (const status of await Promise.all([second.open(), third.open()])) {
+      expect(status).toMatchObject({ state: 'failed', code: 'EADDRINUSE' })
+    }
+    expect(await first.open()).toMatchObject({ state: 'listening' })
+    await world.engine[Symbol.asyncDispose]()
+    await eventually(async () => expect(await second.open()).toMatchObject({ state: 'listening' }))
+    using wire = new SctpWire()
+    await establish(wire, second, 5_005)
+    await other.engine.cut({}, 'killed')
+  })
+
   it('says where it cannot listen: an address that the machine lacks', async () => {
     await using world = await EngineWorld.open({ ...WHERE, openEngine: nativeEngine({ workers: 1 }), workers: 1 })
+    await listenSoon(world)
     const listener = await world.claim({ ...sketch, at: { ip: '192.0.2.99' as Ip, port: 3_868 as Port } })
     expect(await listener.open()).toMatchObject({ state: 'failed', code: 'EADDRNOTAVAIL' })
   })
@@ -80,7 +106,7 @@ describe.skipIf(skipped !== '')(`SCTP on the native engine${skipped}`, () => {
     const openEngine = nativeEngine({ workers: 1, trouble: trouble.words, onDeath: (_, reason) => deaths.push(reason) })
     await using world = await EngineWorld.open({ ...WHERE, openEngine, workers: 1 })
     using wire = new SctpWire()
-    const listener = await world.listen(sketch)
+    const listener = await listenSoon(world)
     const sourcePort = await establish(wire, listener, 5_003)
     trouble.kill()
     await listener.publish()

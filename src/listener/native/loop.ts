@@ -263,7 +263,7 @@ export class Loop {
   }
 
   #takeSctp({ fd4, fd6, routes }: WorkerRequest & { do: 'take-sctp' }): void {
-    const { clock, policy, libc, nextId } = this.#context
+    const { clock, policy, libc, nextId, onFault } = this.#context
     const { sctp: columns } = this.#start.estate
     const wheel = new TimerWheel(columns.ids.length, clock.now(), (flow) => this.#sctp?.due(flow))
     this.#sctpWheel = wheel
@@ -275,6 +275,7 @@ export class Loop {
       columns,
       deadlines: wheel,
       nextId,
+      onFault,
       onCount: () => this.#counted(),
       openArena: (bytes) => this.#context.openArena(bytes),
     })

@@ -23,6 +23,8 @@ export interface RelaySurroundings {
   readonly deadlines: Deadlines
   readonly nextId: () => number
   readonly onCount: () => void
+  /** Told of an error of ours, which costs no more than the packet or the deadline that it came with. */
+  readonly onFault: (error: unknown) => void
   /** Memory that goes with the loop. */
   readonly openArena: (bytes: number) => Arena
 }
@@ -31,12 +33,20 @@ export interface RelaySurroundings {
  *  what is to be sent goes out with {@link flush}. */
 export class SctpRelay {
   readonly #packets: RawPackets
+  readonly #onFault: (error: unknown) => void
   readonly #associations: ReturnType<typeof createAssociations>
 
-  constructor({ libc, openArena, clock, ...rest }: RelaySurroundings) {
+  constructor({ libc, openArena, clock, onFault, ...rest }: RelaySurroundings) {
+    this.#onFault = onFault
     const arena = openArena(RAW_PACKETS_BYTES)
     const finder = new SourceFinder(libc, arena, clock)
-    this.#packets = new RawPackets(libc, arena, (packet: Packet) => this.#associations.translator.receive(packet))
+    this.#packets = new RawPackets(libc, arena, (packet: Packet) => {
+      try {
+        this.#associations.translator.receive(packet)
+      } catch (error) {
+        onFault(error)
+      }
+    })
     this.#associations = createAssociations({
       ...rest,
       clock,
@@ -96,7 +106,11 @@ export class SctpRelay {
 
   /** A deadline has come. */
   due(flow: number): void {
-    this.#associations.sessions.due(flow)
+    try {
+      this.#associations.sessions.due(flow)
+    } catch (error) {
+      this.#onFault(error)
+    }
   }
 
   /** Sends what waits: at the end of a turn, for what came of deadlines. */
