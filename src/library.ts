@@ -6,6 +6,7 @@ import { readPackageVersion } from './lib/package-version.ts'
 import { systemRandom } from './lib/random.ts'
 import { parseConfiguration } from './model/config.ts'
 import type { OptionKey } from './model/config-table.ts'
+import type { EndpointHealth } from './model/health.ts'
 import { type Problem, showProblem } from './model/problem.ts'
 import { createLogger, type Logger, silentLogger } from './observe/logger.ts'
 import { nodeNameOf } from './runtime/node-context.ts'
@@ -16,6 +17,7 @@ import { openFileParser } from './source/parser.ts'
 
 export type { EndpointOverride, EndpointWish } from './balancer/overlay.ts'
 export { type ErrorCode, ProxyError } from './lib/errors.ts'
+export type { EndpointHealth, EndpointState } from './model/health.ts'
 export type { Problem } from './model/problem.ts'
 export type { SessionRecord } from './model/session.ts'
 export type { Logger } from './observe/logger.ts'
@@ -66,6 +68,8 @@ export interface PortaldProxy extends AsyncDisposable {
   setEndpoint(service: string, address: string, wish: EndpointWish): number
   /** What was set that way. */
   overrides(): readonly EndpointOverride[]
+  /** What is known of the endpoints whose Services have their health watched. */
+  health(): readonly EndpointHealth[]
   /** What is wrong with the objects and files in force. */
   problems(): readonly Problem[]
   /** Takes these objects instead of the ones before; sessions to endpoints that stay are not touched. */
@@ -108,6 +112,7 @@ export async function openProxy(options: OpenProxyOptions): Promise<PortaldProxy
       addresses: () => proxy.addresses(),
       setEndpoint: (service, address, wish) => proxy.setEndpoint(service, address, wish),
       overrides: () => proxy.overrides(),
+      health: () => proxy.health().endpoints,
       problems: () => proxy.read().problems,
       update: (next) => objectSource.set(next),
       refresh: () => proxy.refresh(),

@@ -1,12 +1,15 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
+import { addClientCommands } from '../src/cli/client-arguments.ts'
 import { ANNOTATIONS } from '../src/model/annotations.ts'
 import { flagOf, OPTION_KEYS } from '../src/model/config-table.ts'
 import { KUBE_PROXY_FLAGS } from '../src/model/kube-proxy-config.ts'
 import { BACKUP_LABEL, WEIGHT_LABEL } from '../src/model/preference.ts'
 import { LOG_EVENTS } from '../src/observe/log-events.ts'
 import { METRICS } from '../src/observe/metric-table.ts'
+import { closingRows } from './support/close-matrix.ts'
 import { annotationRows, kubeProxyRows, optionRows } from './support/doc-rows.ts'
 
 const ROOT = join(import.meta.dirname, '..')
@@ -27,6 +30,14 @@ function names(path: string, first: RegExp): string[] {
   return rows(path, first).map((line) => line.split('`')[1] as string)
 }
 
+/** Rows of the table of a page that has this header. */
+function tableUnder(path: string, header: string): string[] {
+  const lines = read(path).split('\n')
+  const begin = lines.indexOf(header) + 2
+  const end = lines.findIndex((line, n) => n >= begin && !line.startsWith('|'))
+  return lines.slice(begin, end)
+}
+
 /** What headings of a page are called in links. */
 function anchors(text: string): Set<string> {
   const headings = text.matchAll(/^#{1,6} +(.+)$/gm)
@@ -40,8 +51,21 @@ function anchors(text: string): Set<string> {
   )
 }
 
+/** Flags of commands that ask a running portald. */
+const CLIENT_FLAGS = clientFlags()
+
 /** Flags that are not options of the table: those of single commands, and of other programs that pages mention. */
-const OTHER_FLAGS = ['help', 'version', 'output', 'affinity', 'no-allow-loopback-endpoints', 'once', 'json', 'ipvs']
+const OTHER_FLAGS = [
+  'help',
+  'version',
+  'output',
+  'affinity',
+  'no-allow-loopback-endpoints',
+  'once',
+  'json',
+  'ipvs',
+  ...CLIENT_FLAGS,
+]
 
 describe('documentation', () => {
   it('lists every option as the program reads it, and no other', () => {
@@ -53,10 +77,12 @@ describe('documentation', () => {
   })
 
   it('lists every flag and field of kube-proxy as the program reads it, and no other', () => {
-    const table = read('docs/kube-proxy.md').split('\n')
-    const begin = table.indexOf('| field | flag | default | here |') + 2
-    const end = table.findIndex((line, n) => n >= begin && !line.startsWith('|'))
-    expect(table.slice(begin, end)).toEqual(kubeProxyRows())
+    expect(tableUnder('docs/kube-proxy.md', '| field | flag | default | here |')).toEqual(kubeProxyRows())
+  })
+
+  it('lists every way in which a session closes as it is tested', () => {
+    const header = '| when | who | does | the other side gets | itself gets | end | node |'
+    expect(tableUnder('docs/closing.md', header)).toEqual(closingRows())
   })
 
   it('lists every error code, and no other', () => {
@@ -123,4 +149,10 @@ describe('documentation', () => {
 /** A histogram is also known by the names of its parts. */
 function isMetric(name: string, metrics: ReadonlySet<string>): boolean {
   return metrics.has(name) || metrics.has(name.replace(/_(?:bucket|sum|count)$/, ''))
+}
+
+function clientFlags(): string[] {
+  const program = new Command()
+  addClientCommands(program, () => {})
+  return program.commands.flatMap(({ options }) => options.map(({ long }) => (long ?? '').slice(2)))
 }

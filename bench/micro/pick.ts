@@ -53,6 +53,7 @@ function measure(scheduler: SchedulerName, count: number, threads: number) {
     serviceSlot: 1,
     rotation: 8,
     ip: '10.96.0.1' as Ip,
+    panicPercent: 0,
     random: seededRandom(2),
     now: () => performance.now(),
   })

@@ -159,6 +159,7 @@ function readMetrics(
     build: { version, engine: now.engine, workers: now.workers },
     ledger: now.ledger,
     services: now.servicePorts,
+    health: proxy.health().totals,
     affinity: now.affinity,
     listeners,
     sources: now.sources.map(({ name, state, readAtMs }) => ({ name, synced: state?.synced ?? false, readAtMs })),

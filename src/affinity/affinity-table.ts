@@ -80,6 +80,14 @@ export class AffinityTable {
     return Atomics.load(words, bodyOf(at) + ENDPOINT) - 1
   }
 
+  /** What `find` would find, without leaving a trace; and how long ago it was found or remembered last. */
+  peek(service: number, client: ClientAddress, nowMs: number): { readonly slot: number; readonly ageMs: number } | undefined {
+    const at = this.#locate(service, client)
+    if (at < 0) return undefined
+    const slot = Atomics.load(this.#words, bodyOf(at) + ENDPOINT) - 1
+    return slot < 0 ? undefined : { slot, ageMs: ageMs(nowMs, Atomics.load(this.#words, bodyOf(at) + USED_MS)) }
+  }
+
   /** Remembers `slot` for a client that `find` did not know, and returns it; or, where another thread was a moment
    *  faster, returns that thread's choice, which stands. */
   remember(service: number, client: ClientAddress, slot: number, nowMs: number, timeoutMs: number): number {

@@ -2,6 +2,7 @@ import type { Random } from '../lib/random.ts'
 import type { EndpointKey, ServicePortKey } from '../model/keys.ts'
 import {
   ENDPOINT_WORDS,
+  type EndpointWord,
   endpointBase,
   endpointWord,
   type LedgerViews,
@@ -108,6 +109,17 @@ export class Ledger {
     return this.#services.get(service)?.endpoints.get(key)
   }
 
+  /** Lays something over the weight of an endpoint, if it has a slot. The word first, then the version: who sees the version
+   *  sees the word. */
+  lay(service: ServicePortKey, key: EndpointKey, word: EndpointWord, value: number): void {
+    const entry = this.#services.get(service)
+    const slot = entry?.endpoints.get(key)
+    if (entry === undefined || slot === undefined) return
+    const { endpointWords, weightVersions } = this.views
+    if (Atomics.exchange(endpointWords, endpointWord(slot, word), value) === value) return
+    Atomics.add(weightVersions, entry.slot, 1)
+  }
+
   /** Gives up slots that `revision` no longer uses: endpoints that left, and whole Service ports. Returns the slots of
    *  the endpoints that left. */
   retain(service: ServicePortKey, endpoints: ReadonlySet<EndpointKey> | undefined, revision: number): number[] {
@@ -168,16 +180,14 @@ export class Ledger {
     return active
   }
 
-  /** Those of these slots whose endpoint left with `revision` and has not come back since. */
-  stillRetired(slots: readonly number[], revision: number): number[] {
-    const retired = new Set<number>()
-    for (const left of this.#retiredEndpoints.values()) if (left.revision === revision) retired.add(left.slot)
-    return slots.filter((slot) => retired.has(slot))
-  }
-
   /** Service ports that have a slot, with their names. */
   *servicePorts(): Iterable<{ readonly slot: number; readonly key: ServicePortKey }> {
     for (const { slot, key } of this.#services.values()) yield { slot, key }
+  }
+
+  /** Endpoints that have a slot, those that left while sessions run to them among them. */
+  *endpoints(): Iterable<EndpointName & { readonly slot: number }> {
+    for (const [slot, name] of this.#endpointNames.entries()) if (name) yield { slot, ...name }
   }
 
   serviceName(slot: number): ServicePortKey | undefined {

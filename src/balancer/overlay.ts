@@ -3,7 +3,7 @@ import { ProxyError } from '../lib/errors.ts'
 import type { Endpoint } from '../model/endpoint.ts'
 import { type EndpointKey, type ServiceKey, type ServicePortKey, type SocketAddress, showAddress } from '../model/keys.ts'
 import { MOST_WEIGHT } from '../model/service.ts'
-import { type EndpointWord, endpointWord, IN_MAINTENANCE } from '../model/shared-layout.ts'
+import { IN_MAINTENANCE } from '../model/shared-layout.ts'
 import type { CompiledService } from '../model/snapshot.ts'
 import type { Ledger } from './ledger.ts'
 import { SlowStart } from './slow-start.ts'
@@ -42,7 +42,7 @@ export class Overlay implements Disposable {
 
   constructor(ledger: Ledger, clock: Clock) {
     this.#ledger = ledger
-    this.#slowStart = new SlowStart(clock, (service, endpoint, steps) => this.#write(service, endpoint, 'ramp', steps))
+    this.#slowStart = new SlowStart(clock, (service, endpoint, steps) => ledger.lay(service, endpoint, 'ramp', steps))
   }
 
   /** A Service as it will be in force; call it when its endpoints have slots and its routes are not published yet.
@@ -58,6 +58,12 @@ export class Overlay implements Disposable {
   remove(compiled: CompiledService): void {
     this.#compiled.delete(compiled.input.value.key)
     this.#slowStart.remove(compiled)
+  }
+
+  /** An endpoint works again, beside others that have worked all along. */
+  returned(owner: ServiceKey, service: ServicePortKey, endpoint: EndpointKey): void {
+    const slowStartMs = this.#compiled.get(owner)?.input.value.options.slowStartMs
+    if (slowStartMs !== undefined) this.#slowStart.restart(service, endpoint, slowStartMs)
   }
 
   /** Takes a wish for the endpoints of a Service with this address (`10.1.0.1`, or `10.1.0.1:8080`), in place of the one
@@ -108,17 +114,7 @@ export class Overlay implements Disposable {
   #writeWish(service: ServicePortKey, endpoint: EndpointKey): void {
     const wish = this.#wishes.get(nameOf(service, endpoint))
     const word = wish?.maintenance ? IN_MAINTENANCE : wish?.weight === undefined ? 0 : wish.weight + 1
-    this.#write(service, endpoint, 'override', word)
-  }
-
-  /** The word first, then the version: who sees the version sees the word. */
-  #write(service: ServicePortKey, endpoint: EndpointKey, word: EndpointWord, value: number): void {
-    const serviceSlot = this.#ledger.knownServiceSlot(service)
-    const slot = this.#ledger.knownEndpointSlot(service, endpoint)
-    if (serviceSlot === undefined || slot === undefined) return
-    const { endpointWords, weightVersions } = this.#ledger.views
-    if (Atomics.exchange(endpointWords, endpointWord(slot, word), value) === value) return
-    Atomics.add(weightVersions, serviceSlot, 1)
+    this.#ledger.lay(service, endpoint, 'override', word)
   }
 
   #forgetUnlisted(): void {

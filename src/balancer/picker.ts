@@ -21,6 +21,10 @@ export interface PickerState {
   readonly rotation: number
   /** The address that clients come to. */
   readonly ip: Ip
+  /** The whole list that clients are given, backups included. */
+  readonly list: readonly RouteEndpoint[]
+  /** Where less than this many in a hundred of the list are up, all are used. */
+  readonly panicPercent: number
   readonly random: Random
   /** Milliseconds that only ever go forward. */
   readonly now: () => number

@@ -1,7 +1,8 @@
 import type { Clock, Timer } from '../lib/clock.ts'
 import type { EndpointKey, ServicePortKey } from '../model/keys.ts'
 import { RAMP_STEPS } from '../model/shared-layout.ts'
-import type { CompiledService, ServicePortEndpoints } from '../model/snapshot.ts'
+import type { CompiledService } from '../model/snapshot.ts'
+import { usableEndpoints } from '../model/usable-endpoints.ts'
 
 /** However short the start is, weights change no faster than this. */
 const LEAST_STEP_MS = 10
@@ -36,15 +37,22 @@ export class SlowStart implements Disposable {
       return
     }
     for (const [service, port] of compiled.ports) {
-      const now = usable(port)
+      const now = usableEndpoints(port)
       for (const start of this.#startsOf(service)) if (!now.has(start.endpoint)) this.#stop(start)
       const known = before?.ports.get(service)
-      const earlier = known ? usable(known) : new Set<EndpointKey>()
+      const earlier = known ? usableEndpoints(known) : new Set<EndpointKey>()
       if (![...earlier].some((endpoint) => now.has(endpoint))) continue
       for (const endpoint of now) {
         if (!earlier.has(endpoint)) this.#begin({ service, endpoint, startedMs: this.#clock.now(), durationMs: slowStartMs })
       }
     }
+    this.#arm()
+  }
+
+  /** An endpoint comes back from somewhere else than a change of its Service: it starts anew. */
+  restart(service: ServicePortKey, endpoint: EndpointKey, durationMs: number): void {
+    this.#starts.delete(nameOf({ service, endpoint }))
+    this.#begin({ service, endpoint, startedMs: this.#clock.now(), durationMs })
     this.#arm()
   }
 
@@ -96,12 +104,6 @@ export class SlowStart implements Disposable {
   }
 }
 
-/** Who may get new sessions of a Service port under some policy. */
-function usable({ usable: { 4: four, 6: six } }: ServicePortEndpoints): ReadonlySet<EndpointKey> {
-  const lists = [four.cluster, four.local, six.cluster, six.local]
-  return new Set(lists.flatMap((list) => list?.map(({ key }) => key) ?? []))
-}
-
-function nameOf({ service, endpoint }: Start): string {
+function nameOf({ service, endpoint }: Pick<Start, 'service' | 'endpoint'>): string {
   return `${service} ${endpoint}`
 }

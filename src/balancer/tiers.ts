@@ -6,8 +6,13 @@ import type { Picker, PickerState } from './picker.ts'
 import { schedulerNamed } from './schedulers/registry.ts'
 
 /** The picker of a list: its scheduler, in two tiers where some of its endpoints are backups. */
-export function createPicker(scheduler: SchedulerName, endpoints: readonly RouteEndpoint[], state: PickerState): Picker {
+export function createPicker(
+  scheduler: SchedulerName,
+  endpoints: readonly RouteEndpoint[],
+  world: Omit<PickerState, 'list'>,
+): Picker {
   const build = schedulerNamed(scheduler)
+  const state = { ...world, list: endpoints }
   if (!endpoints.some(({ backup }) => backup)) return build(endpoints, state)
   const backupState = { ...state, rotation: state.rotation + BACKUP_ROTATION }
   return new Tiers(

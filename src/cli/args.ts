@@ -11,6 +11,7 @@ import {
 } from '../model/config-table.ts'
 import { KUBE_PROXY_FLAGS, type KubeProxyFlags } from '../model/kube-proxy-config.ts'
 import type { KubeProxySetting } from '../model/kube-proxy-table.ts'
+import { addClientCommands, type ClientInvocation } from './client-arguments.ts'
 import { HELP } from './help.ts'
 
 /** What a command line asks for. Values are text: what they mean is read later, together with variables and file. */
@@ -36,6 +37,7 @@ export type Invocation =
       readonly flags: GivenValues
       readonly kubeProxyFlags: KubeProxyFlags
     }
+  | ClientInvocation
   | { readonly command: 'cleanup' }
   | { readonly command: 'version' }
   /** Nothing to do but to say this: help, or what is wrong with the command line. */
@@ -76,6 +78,9 @@ export function parseArguments(argv: readonly string[]): Invocation {
   })
     .option('--json', 'Print one JSON document')
     .option('--ipvs', 'Only say whether IPVS works here: exit code 0 if it does, 1 if not')
+  addClientCommands(program, (chosen) => {
+    invocation = chosen
+  })
   program
     .command('cleanup')
     .description(HELP.cleanup.description)

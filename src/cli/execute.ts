@@ -20,6 +20,8 @@ export async function execute(argv: readonly string[], context: CommandContext):
         return await (await import('./doctor.ts')).doctor(invocation, context)
       case 'cleanup':
         return await (await import('./cleanup.ts')).cleanup(output)
+      case 'client':
+        return await (await import('./client/run-client.ts')).runClient(invocation, context)
       case 'version':
         output.out(`portald ${readPackageVersion()} (node ${process.versions.node})`)
         return EXIT.done

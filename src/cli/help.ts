@@ -60,6 +60,93 @@ Examples:
   portald doctor --json | jq '.checks[] | select(.status != "ok")'
   portald doctor --ipvs && echo "kube-proxy can use IPVS here"`,
   },
+  status: {
+    description: 'Say how a running portald is: sources, problems, Services, endpoints.',
+    examples: `
+Asks the one that answers at --admin. UP is how many endpoints get new sessions, of how many; FAILED counts attempts.
+-o wide also shows the endpoints of every Service. Exits with 1 if nobody answers, or there is no such Service.
+
+Examples:
+  portald status
+  portald status default/web
+  portald status -o json | jq -r '.services[].endpoints[] | select(.state != "serving") | .endpoint'`,
+  },
+  top: {
+    description: 'Watch what happens: rates, sessions, bytes, errors and connect times.',
+    examples: `
+IN and OUT are bytes a second from clients and to them; ERR sessions turned away or lost, FAIL attempts that failed, each
+second; P50 and P99 milliseconds in which endpoints answered. Keys: q quit, s sort, e endpoints, / filter, p pause, j k scroll.
+
+Examples:
+  portald top
+  portald top --endpoints --filter default/web
+  portald top --once --interval 10s`,
+  },
+  sessions: {
+    description: 'List the sessions that run now.',
+    examples: `
+Oldest first. IN is what the client has sent, OUT what it was sent. The number of a session is the same in the access log.
+
+Examples:
+  portald sessions
+  portald sessions --service default/web --older-than 1h --bytes-over 1G
+  portald sessions --client 192.0.2.0/24 --watch
+  portald sessions --limit 100000 -o json | jq '.sessions | group_by(.endpoint) | map({(.[0].endpoint): length}) | add'`,
+  },
+  kill: {
+    description: 'End sessions now: by number, or all that match a filter.',
+    examples: `
+Both sides see a reset, and the access log says "killed". Exits with 1 if nothing was ended.
+
+Examples:
+  portald kill 1042 1043
+  portald kill --endpoint 10.1.2.3 --idle-longer-than 10m`,
+  },
+  drain: {
+    description: 'Take endpoints out: nothing new goes there, and what runs goes on.',
+    examples: `
+The endpoints of a Service, those on a node, or one endpoint in all Services. It stays out whatever is loaded, until
+"portald undrain" or the end of the process. Exits with 1 if nothing is meant, or if the deadline had to end something.
+
+Examples:
+  portald drain 10.1.2.3:8080
+  portald drain 10.1.2.3 --service default/web --wait
+  portald drain node-7 --deadline 5m`,
+  },
+  undrain: {
+    description: 'Put endpoints back that were taken out with "drain".',
+    examples: `
+Examples:
+  portald undrain 10.1.2.3:8080
+  portald undrain node-7`,
+  },
+  explain: {
+    description: 'Say where a client would be sent now, and why; changes nothing.',
+    examples: `
+Shows each step, and of every endpoint whether it is in or out. Exits with 1 if it would not be sent anywhere.
+
+Examples:
+  portald explain 192.0.2.7 10.96.0.10:80
+  portald explain 192.0.2.7 udp://10.96.0.10:53 -o json | jq .outcome`,
+  },
+  trace: {
+    description: 'Follow new sessions of a Service through every step, live.',
+    examples: `
+A line a step: the client came, an endpoint was chosen, refused or connected, and how it ended. The number of a session is
+the same in the access log. Ends when interrupted; nothing is left behind that costs anything.
+
+Examples:
+  portald trace default/web
+  portald trace default/web:http --client 192.0.2.7
+  portald trace default/web -o json | jq -c 'select(.step == "failed")'`,
+  },
+  'log-level': {
+    description: 'Say how much a running portald logs, or change it until it ends.',
+    examples: `
+Examples:
+  portald log-level
+  portald log-level debug`,
+  },
   cleanup: {
     description: 'Remove addresses that an instance made local and left behind when it was killed.',
     examples: `

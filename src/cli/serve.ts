@@ -8,7 +8,7 @@ import { readPackageVersion } from '../lib/package-version.ts'
 import { systemRandom } from '../lib/random.ts'
 import type { Configuration } from '../model/config.ts'
 import { type Problem, showProblem } from '../model/problem.ts'
-import type { Logger } from '../observe/logger.ts'
+import type { LeveledLogger, Logger } from '../observe/logger.ts'
 import type { PreparedEngine } from '../runtime/choose-engine.ts'
 import { nodeNameOf } from '../runtime/node-context.ts'
 import { openProxy, type Proxy as RunningProxy } from '../runtime/proxy.ts'
@@ -25,7 +25,7 @@ export interface ServeOptions {
   /** The objects of the admin API, which are one of the sources; it stays the caller's. */
   readonly store: ObjectStore
   readonly prepared: PreparedEngine
-  readonly logger: Logger
+  readonly logger: LeveledLogger
   /** What is wrong with the options without standing in the way. */
   readonly warnings?: readonly Problem[]
   /** Told of SIGHUP, before everything is read again. */
@@ -87,7 +87,7 @@ export async function serve({ config, sources, store, prepared, logger, warnings
   return await ended.promise
 }
 
-function openAdmin(config: Configuration, version: string, logger: Logger, store: ObjectStore): Promise<AdminFront> {
+function openAdmin(config: Configuration, version: string, logger: LeveledLogger, store: ObjectStore): Promise<AdminFront> {
   return openAdminFront({
     config,
     version,
@@ -95,6 +95,7 @@ function openAdmin(config: Configuration, version: string, logger: Logger, store
     startedAtMs: Math.round(systemClock.wall() - process.uptime() * 1000),
     registrars: ADMIN_ROUTES,
     owner: thisProcess(),
+    logLevel: logger,
     clock: systemClock,
     random: systemRandom,
     logger: logger.child({ component: 'admin' }),

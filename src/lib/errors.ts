@@ -1,5 +1,5 @@
 /** Every code a {@link ProxyError} can carry; each has a line in `docs/errors.md`. */
-export type ErrorCode = 'E_CONFIG' | 'E_ENGINE' | 'E_VIP_MODE' | 'E_ADMIN' | 'E_STORE' | 'E_INTERNAL'
+export type ErrorCode = 'E_CONFIG' | 'E_ENGINE' | 'E_VIP_MODE' | 'E_ADMIN' | 'E_ASK' | 'E_STORE' | 'E_INTERNAL'
 
 /** Whose doing it was: what an operator looks at first. */
 export type ErrorOrigin = 'client' | 'endpoint' | 'config' | 'system' | 'bug'

@@ -35,9 +35,7 @@ export class Choices {
 }
 
 /** A picker, and what it was made for. */
-interface MadePicker {
-  readonly scheduler: PublishedRoute['scheduler']
-  readonly rotation: number
+interface MadePicker extends Pick<PublishedRoute, 'scheduler' | 'rotation' | 'panicPercent'> {
   readonly picker: Picker
 }
 
@@ -55,14 +53,14 @@ export class ChoicesMaker {
   }
 
   #pickerFor(
-    { scheduler, serviceSlot, ip }: PublishedRoute,
+    { scheduler, serviceSlot, ip, panicPercent }: PublishedRoute,
     { endpoints, rotation }: Pick<PublishedRoute, 'endpoints' | 'rotation'>,
   ): Picker {
     const known = this.#made.get(endpoints)
-    if (known?.scheduler === scheduler && known.rotation === rotation) return known.picker
-    const picker = createPicker(scheduler, endpoints, { ...this.#state, serviceSlot, rotation, ip })
+    if (known?.scheduler === scheduler && known.rotation === rotation && known.panicPercent === panicPercent) return known.picker
+    const picker = createPicker(scheduler, endpoints, { ...this.#state, serviceSlot, rotation, ip, panicPercent })
     // By dh every listener has its own.
-    if (scheduler !== 'dh') this.#made.set(endpoints, { scheduler, rotation, picker })
+    if (scheduler !== 'dh') this.#made.set(endpoints, { scheduler, rotation, panicPercent, picker })
     return picker
   }
 }

@@ -1,5 +1,5 @@
 import type { RouteDelta, RouteEndpoint } from '../model/delta.ts'
-import type { ListenerKey, Protocol, SocketAddress } from '../model/keys.ts'
+import type { Cidr, ListenerKey, Protocol, SocketAddress } from '../model/keys.ts'
 import type { Prelude } from '../model/proxy-header.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../model/session.ts'
 
@@ -25,6 +25,8 @@ export interface SessionTimeouts {
   readonly halfCloseMs: number
   readonly udpIdleMs: number
   readonly udpResponses: number | undefined
+  /** How long a session may last at most; what counts is `lifeEndMs`. */
+  readonly maxSessionMs: number | undefined
   /** Only engines with `user-timeout` keep it, for sessions that begin from then on. */
   readonly userTimeoutMs: number | undefined
 }
@@ -44,6 +46,8 @@ export interface SessionPolicy {
   introduced(listener: number, client: ClientAddress): Decision
   /** Ends the lease of an attempt that did not connect. */
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void
+  /** The endpoint is there: an attempt has connected, or datagrams came back. */
+  connected(lease: number): void
   /** Ends the session's lease, if it holds one, counts it and writes its record. */
   ended(session: SessionFacts): void
   /** A connected session goes to another thread, with its lease. Returns the Service slot that it counts for, which the
@@ -80,7 +84,7 @@ export type ListenerStatus =
 
 /** What an engine can keep to the letter; what it cannot is documented in `docs/engines.md`. */
 export type Capability =
-  /** A reset is passed on as a reset after all earlier bytes were delivered, always. */
+  /** A reset is passed on as a reset after all earlier bytes were delivered, and noticed when it comes, always. */
   | 'exact-reset'
   /** At the descriptor limit it stops accepting, instead of accepting and resetting. */
   | 'pause-accept'
@@ -95,9 +99,69 @@ export type Capability =
 
 /** Which sessions; every given field must match. Plain data. */
 export interface SessionFilter {
+  /** Numbers of sessions. */
+  readonly ids?: ReadonlySet<number>
   readonly listeners?: readonly number[]
   readonly leases?: readonly number[]
   readonly protocol?: Protocol
+}
+
+/** Which running sessions to tell of; every given field must match. Times are the engine's clock's. */
+export interface SessionQuery extends SessionFilter {
+  /** Their clients are in one of these ranges. */
+  readonly clients?: readonly Cidr[]
+  readonly startedBeforeMs?: number
+  /** Nothing has moved since. */
+  readonly quietSinceMs?: number
+  /** Listeners whose sessions without an endpoint match `leases`, too. */
+  readonly waitingAt?: readonly number[]
+  /** Both ways together. */
+  readonly leastBytes?: number
+}
+
+/** A session that runs, as it was at one moment. */
+export interface RunningSession extends Omit<SessionFacts, 'end' | 'endedMs'> {
+  readonly protocol: Protocol
+  /** The thread that has it, counted from 0. */
+  readonly worker: number
+  /** `connecting`: no endpoint has answered yet. `closing`: a side has ended or broken. */
+  readonly state: 'connecting' | 'open' | 'closing'
+  /** When something moved last, in milliseconds of the engine's clock. */
+  readonly lastMs: number
+}
+
+/** What a running session has moved so far, none of which is counted before it ends. */
+export type MovedSoFar = Pick<
+  SessionFacts,
+  'lease' | 'listener' | 'connectMs' | 'bytesFromClient' | 'bytesFromEndpoint' | 'datagramsFromClient' | 'datagramsFromEndpoint'
+>
+
+/** Running sessions, and how many more there would have been. */
+export interface SessionListing {
+  readonly sessions: readonly RunningSession[]
+  /** All that match, those that are not listed among them. */
+  readonly matched: number
+}
+
+/** A thread that runs sessions. */
+export interface WorkerReading {
+  readonly sessions: number
+  /** False: it died, and another takes its place soon. */
+  readonly running: boolean
+}
+
+/** Which sessions are followed: those at these listeners, of these clients where any are given. Plain data. */
+export interface TraceFilter {
+  readonly listeners: readonly number[]
+  readonly clients: readonly Cidr[]
+}
+
+/** What a thread that runs sessions is told of a trace; undefined ends it. Plain data. */
+export interface TraceOrder {
+  /** A session is followed if one of them matches. */
+  readonly filters: readonly TraceFilter[]
+  /** One ring a thread. */
+  readonly rings: readonly SharedArrayBuffer[]
 }
 
 /** All I/O, no policy. Nothing given to an engine's listeners is a function. */
@@ -122,6 +186,16 @@ export interface Engine extends AsyncDisposable {
   publish(delta: RouteDelta): Promise<void>
   /** Ends sessions; returns how many. */
   cut(filter: SessionFilter, end: SessionEnd): Promise<number>
+  /** Tells of running sessions, up to `most`, in no order. Holds up the sessions of no thread for more than a moment; one
+   *  that begins or ends meanwhile may be told of or not. */
+  list(query: SessionQuery, most: number): Promise<SessionListing>
+  /** Shows `look` what every running session has moved so far, at once; the object is the same each time. */
+  tally(look: (session: MovedSoFar) => void): void
+  /** Follows sessions as ordered from now on, in place of what was ordered before; undefined: none. In force in every thread
+   *  when it returns. */
+  trace(order: TraceOrder | undefined): Promise<void>
   /** Sessions that run now. */
   sessions(): number
+  /** The threads that run them. */
+  workers(): readonly WorkerReading[]
 }

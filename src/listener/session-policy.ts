@@ -1,5 +1,6 @@
 import { AffinityTable, NO_ENDPOINT } from '../affinity/affinity-table.ts'
 import { pickAgain, wasTried } from '../balancer/picker.ts'
+import { Standing } from '../balancer/standing.ts'
 import type { Clock } from '../lib/clock.ts'
 import { type Random, seededRandom } from '../lib/random.ts'
 import type { LocalClients, PublishedRoute, RouteDelta } from '../model/delta.ts'
@@ -11,11 +12,9 @@ import {
   endCell,
   endpointBase,
   endpointCell,
-  endpointWord,
+  endpointTimeCell,
   groupOf,
-  IN_MAINTENANCE,
   type LedgerRow,
-  type LedgerViews,
   ledgerViews,
   type SharedState,
   serviceBase,
@@ -48,6 +47,9 @@ const AT_ATTEMPTS = endpointCell('attempts')
 const AT_REFUSED = endpointCell('refused')
 const AT_TIMED_OUT = endpointCell('timedOut')
 const AT_RESETS = endpointCell('resets')
+const AT_REFUSED_MS = endpointTimeCell('refusedMs')
+const AT_TIMED_OUT_MS = endpointTimeCell('timedOutMs')
+const AT_RESET_MS = endpointTimeCell('resetMs')
 
 const NO_ROUTE: Decision = { do: 'refuse', end: 'no-endpoint' }
 const NOTHING_TRIED: readonly Tried[] = []
@@ -68,7 +70,7 @@ const OUT_OF_ATTEMPTS = {
  *  the end the record is written and the session is counted by how it ended. */
 export class RouteSessionPolicy implements SessionPolicy {
   readonly #clock: Clock
-  readonly #ledger: LedgerViews
+  readonly #standing: Standing
   readonly #choices: ChoicesMaker
   readonly #row: LedgerRow
   readonly #affinity: AffinityTable
@@ -83,7 +85,7 @@ export class RouteSessionPolicy implements SessionPolicy {
   constructor(shared: SharedState, row: number, clock: Clock, random: Random) {
     const views = ledgerViews(shared)
     this.#clock = clock
-    this.#ledger = views
+    this.#standing = new Standing(views)
     const drawn = seededRandom(random.below(2 ** 32))
     this.#choices = new ChoicesMaker({ ledger: views, row, random: drawn, now: () => clock.now() })
     this.#row = views.rows[row] as LedgerRow
@@ -127,11 +129,18 @@ export class RouteSessionPolicy implements SessionPolicy {
     const { services, endpoints } = this.#row
     const at = endpointBase(tried.lease)
     this.#countActive(tried.lease, -1)
-    add(endpoints, at + (tried.end === 'connect-refused' ? AT_REFUSED : AT_TIMED_OUT), 1)
+    const refused = tried.end === 'connect-refused'
+    add(endpoints, at + (refused ? AT_REFUSED : AT_TIMED_OUT), 1)
+    endpoints[at + (refused ? AT_REFUSED_MS : AT_TIMED_OUT_MS)] = this.#clock.now()
+    this.#standing.failed(tried.lease)
     const serviceSlot = this.#serviceSlots[listener]
     if (serviceSlot === undefined) return
     add(services, serviceBase(serviceSlot) + ATTEMPT_FAILURES, 1)
     this.#affinity.forget(serviceSlot, client, tried.lease)
+  }
+
+  connected(lease: number): void {
+    this.#standing.reached(lease)
   }
 
   ended(session: SessionFacts): void {
@@ -224,16 +233,12 @@ export class RouteSessionPolicy implements SessionPolicy {
   #remembered(route: PublishedRoute, choices: Choices, client: ClientAddress, tried: readonly Tried[]): number {
     const { serviceSlot, affinityTimeoutMs } = route
     const slot = this.#affinity.find(serviceSlot, client, this.#clock.now(), affinityTimeoutMs as number)
-    const out = slot === NO_ENDPOINT || wasTried(tried, slot) || this.#isInMaintenance(slot)
+    const out = slot === NO_ENDPOINT || wasTried(tried, slot) || this.#standing.isOut(slot, choices.endpoints, route.panicPercent)
     const position = out ? -1 : choices.positionOf(slot)
     if (tried.length > 0) return position
     if (slot !== NO_ENDPOINT && position < 0) this.#affinity.forget(serviceSlot, client, slot)
     add(this.#row.services, serviceBase(serviceSlot) + (position < 0 ? AFFINITY_MISSES : AFFINITY_HITS), 1)
     return position
-  }
-
-  #isInMaintenance(slot: number): boolean {
-    return Atomics.load(this.#ledger.endpointWords, endpointWord(slot, 'override')) === IN_MAINTENANCE
   }
 
   /** Remembers the choice; another thread may have made one a moment earlier, which then stands. */
@@ -292,7 +297,10 @@ export class RouteSessionPolicy implements SessionPolicy {
     add(endpoints, at + AT_SESSIONS, 1)
     add(endpoints, at + AT_BYTES_FROM_CLIENT, session.bytesFromClient)
     add(endpoints, at + AT_BYTES_FROM_ENDPOINT, session.bytesFromEndpoint)
-    if (session.end === 'endpoint-reset') add(endpoints, at + AT_RESETS, 1)
+    this.#standing.ended(session)
+    if (session.end !== 'endpoint-reset') return
+    add(endpoints, at + AT_RESETS, 1)
+    endpoints[at + AT_RESET_MS] = session.endedMs
   }
 }
 
@@ -306,5 +314,6 @@ function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: numbe
 }
 
 function isShorter(now: SessionTimeouts, before: SessionTimeouts): boolean {
-  return now.idleMs < before.idleMs || now.halfCloseMs < before.halfCloseMs || now.udpIdleMs < before.udpIdleMs
+  if (now.idleMs < before.idleMs || now.halfCloseMs < before.halfCloseMs || now.udpIdleMs < before.udpIdleMs) return true
+  return now.maxSessionMs !== undefined && now.maxSessionMs < (before.maxSessionMs ?? Number.POSITIVE_INFINITY)
 }

@@ -1,46 +1,30 @@
-import { parseDuration } from '../lib/duration.ts'
 import { nearest } from '../lib/nearest.ts'
 import { parseCidr, parseIp } from './address.ts'
+import { ANNOTATION_PREFIX, type AnnotationRule } from './annotation-rule.ts'
+import { DEPARTURE_ANNOTATIONS } from './departure-annotations.ts'
 import type { Findings } from './findings.ts'
+import { HEALTH_ANNOTATIONS, type HealthWishes, healthOf } from './health-annotations.ts'
 import { type Cidr, hostRange, type Ip } from './keys.ts'
 import type { ServiceDefaults } from './parse-options.ts'
 import { parseSendProxy } from './parse-send-proxy.ts'
+import { A_DURATION, parseTimeout } from './parse-timeout.ts'
 import { A_WEIGHT, parseWeight } from './preference.ts'
-import { type RemovalPolicy, SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
-
-/** What begins the names of our annotations. */
-export const ANNOTATION_PREFIX = 'portald.io/'
+import { SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
 
 /** What the annotations say, before what belongs together is put together. */
-interface Wishes extends Omit<ServiceOptions, 'acceptProxy'> {
+interface Wishes extends Omit<ServiceOptions, 'acceptProxy' | 'health'> {
   readonly attempts: number | undefined
   readonly acceptProxyFrom: readonly Cidr[] | undefined
   readonly acceptProxyMs: number
 }
 
-/** One annotation: this table is all there is to know about it, for the program and for its documentation. */
-export interface AnnotationRule {
-  readonly name: string
-  /** The field of {@link ServiceOptions} that it has a say in. */
-  readonly sets: keyof ServiceOptions
-  /** What holds without it, as it would be written; empty: nothing is set. */
-  readonly fallback: string
-  /** What a value must look like. */
-  readonly right: string
-  readonly about: string
-  readonly parse: (text: string) => Partial<Wishes> | undefined
-}
-
 const MOST_ATTEMPTS = 16
 const MOST_RESPONSES = 1_000_000
 const MOST_TRUSTED = 256
-/** Node's timers keep no longer ones. */
-const LONGEST_TIMEOUT_MS = 2 ** 31 - 1
-const A_DURATION = 'a duration from 1ms to 596h, such as'
 /** Schedulers that do not look at weights, or by which a client must stay where it is. */
 const WITHOUT_SLOW_START: readonly SchedulerName[] = ['rr', 'sh', 'dh', 'mh']
 
-export const ANNOTATIONS: readonly AnnotationRule[] = [
+const OWN_ANNOTATIONS: readonly AnnotationRule<Wishes>[] = [
   {
     name: 'portald.io/scheduler',
     sets: 'scheduler',
@@ -82,16 +66,15 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
     about: 'how long the weight of an endpoint that is new or came back grows from a twentieth to its full',
     parse: timeout('slowStartMs'),
   },
+  ...DEPARTURE_ANNOTATIONS,
   {
-    name: 'portald.io/on-endpoint-removed',
-    sets: 'onEndpointRemoved',
-    fallback: 'keep',
-    right: `must be keep, cut, or drain= and ${A_DURATION} drain=30s`,
-    about: 'what becomes of live sessions when their endpoint leaves the Service',
-    parse: (text) => {
-      const policy = parseRemoval(text)
-      return policy && { onEndpointRemoved: policy }
-    },
+    name: 'portald.io/max-session-duration',
+    sets: 'maxSessionMs',
+    fallback: '',
+    right: `must be ${A_DURATION} 8h`,
+    about:
+      'ends a session this long after it began, or up to a tenth earlier, so that those that began together do not end together',
+    parse: timeout('maxSessionMs'),
   },
   {
     name: 'portald.io/source-address',
@@ -201,17 +184,27 @@ export const ANNOTATIONS: readonly AnnotationRule[] = [
   },
 ]
 
-const RULES = new Map(ANNOTATIONS.map((rule) => [rule.name, rule]))
+/** Every annotation: these tables are all there is to know about them, for the program and for its documentation. */
+export const ANNOTATIONS: readonly (AnnotationRule<Wishes> | AnnotationRule<HealthWishes>)[] = [
+  ...OWN_ANNOTATIONS,
+  ...HEALTH_ANNOTATIONS,
+]
+
+const NAMES = ANNOTATIONS.map(({ name }) => name)
+const RULES = new Map(OWN_ANNOTATIONS.map((rule) => [rule.name, rule]))
+const HEALTH_RULES = new Map(HEALTH_ANNOTATIONS.map((rule) => [rule.name, rule]))
 const NOTHING: Partial<Wishes> = {
   weights: {},
   backups: [],
   slowStartMs: undefined,
   udpResponses: undefined,
+  onServiceRemoved: undefined,
+  maxSessionMs: undefined,
   userTimeoutMs: undefined,
   sendProxy: undefined,
   acceptProxyFrom: undefined,
 }
-const DEFAULTS = Object.assign({}, NOTHING, ...ANNOTATIONS.map((rule) => rule.parse(rule.fallback))) as Wishes
+const DEFAULTS = Object.assign({}, NOTHING, ...OWN_ANNOTATIONS.map((rule) => rule.parse(rule.fallback))) as Wishes
 /** What one timeout is repeated to when nobody says how often. */
 const DEFAULT_ATTEMPTS = DEFAULTS.connectMs.length
 
@@ -222,18 +215,19 @@ export function parseAnnotations(
   findings: Findings,
 ): ServiceOptions {
   const wishes: Partial<Wishes> = {}
+  const health: Partial<HealthWishes> = {}
   for (const [name, value] of Object.entries(annotations)) {
     if (!name.startsWith(ANNOTATION_PREFIX)) continue
     const path = ['metadata', 'annotations', name]
-    const rule = RULES.get(name)
+    const rule = RULES.get(name) ?? HEALTH_RULES.get(name)
     const wish = typeof value === 'string' ? rule?.parse(value.trim()) : undefined
-    if (wish) Object.assign(wishes, wish)
-    else if (!rule)
-      findings.warn('annotation-unknown', path, value, `is not known; the nearest is ${nearest(name, [...RULES.keys()])}`)
+    if (wish) Object.assign(RULES.has(name) ? wishes : health, wish)
+    else if (!rule) findings.warn('annotation-unknown', path, value, `is not known; the nearest is ${nearest(name, NAMES)}`)
     else if (typeof value === 'string') findings.complain('annotation', path, value, rule.right)
     else findings.complain('type', path, value, `must be text: put it in quotes; ${rule.right}`)
   }
-  const { attempts, acceptProxyFrom: from, acceptProxyMs: withinMs, ...options } = { ...DEFAULTS, ...defaults, ...wishes }
+  const { checkPrograms, ...ownDefaults } = defaults
+  const { attempts, acceptProxyFrom: from, acceptProxyMs: withinMs, ...options } = { ...DEFAULTS, ...ownDefaults, ...wishes }
   if (options.slowStartMs !== undefined && WITHOUT_SLOW_START.includes(options.scheduler)) {
     const path = ['metadata', 'annotations', 'portald.io/slow-start']
     const message = `means nothing to scheduler ${options.scheduler}; wrr, wlc or p2c would heed it`
@@ -243,6 +237,7 @@ export function parseAnnotations(
     ...options,
     connectMs: spread(options.connectMs, attempts, wishes.connectMs?.length === 1),
     acceptProxy: from && { from, withinMs },
+    health: healthOf(health, checkPrograms, findings),
   }
 }
 
@@ -250,12 +245,6 @@ export function parseAnnotations(
 function spread(timeouts: readonly number[], attempts: number | undefined, forEach: boolean): readonly number[] {
   const wanted = attempts ?? (forEach ? DEFAULT_ATTEMPTS : timeouts.length)
   return Array.from({ length: wanted }, (_, attempt) => timeouts[Math.min(attempt, timeouts.length - 1)] as number)
-}
-
-function parseRemoval(text: string): RemovalPolicy | undefined {
-  if (text === 'keep' || text === 'cut') return { do: text }
-  const deadlineMs = text.startsWith('drain=') ? parseTimeout(text.slice('drain='.length).trim()) : undefined
-  return deadlineMs === undefined ? undefined : { do: 'drain', deadlineMs }
 }
 
 /** Single addresses stand for themselves. */
@@ -276,17 +265,12 @@ function parseWeightOf(text: string): [Ip, number] | undefined {
 }
 
 function timeout(
-  field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'userTimeoutMs' | 'slowStartMs' | 'acceptProxyMs',
-): AnnotationRule['parse'] {
+  field: 'idleMs' | 'halfCloseMs' | 'udpIdleMs' | 'userTimeoutMs' | 'slowStartMs' | 'acceptProxyMs' | 'maxSessionMs',
+): AnnotationRule<Wishes>['parse'] {
   return (text) => {
     const ms = parseTimeout(text)
     return ms === undefined ? undefined : { [field]: ms }
   }
-}
-
-function parseTimeout(text: string): number | undefined {
-  const ms = parseDuration(text)
-  return ms !== undefined && ms >= 1 && ms <= LONGEST_TIMEOUT_MS ? ms : undefined
 }
 
 function parseCount(text: string, most: number): number | undefined {

@@ -14,6 +14,7 @@ export type OptionKind =
   | 'labels'
   | 'port-range'
   | 'admin-addresses'
+  | 'programs'
 
 /** The commands that take options. */
 export type OptionCommand = 'run' | 'forward' | 'check' | 'doctor'

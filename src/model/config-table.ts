@@ -4,6 +4,7 @@ import { SCHEDULER_NAMES } from './service.ts'
 
 export type { ConfigOption, OptionCommand, OptionKind, ValueRule } from './config-option.ts'
 
+const LISTS: readonly OptionKind[] = ['texts', 'ips', 'cidrs', 'node-addresses', 'labels', 'programs', 'admin-addresses']
 const SERVING: readonly OptionCommand[] = ['run', 'forward']
 const ENGINE: readonly OptionCommand[] = ['run', 'forward', 'doctor']
 const VALIDITY: readonly OptionCommand[] = ['run', 'check', 'doctor']
@@ -178,6 +179,22 @@ export const CONFIG_OPTIONS = {
     commands: ALL,
     help: 'How an endpoint is chosen, by a name of IPVS, p2c or random; a Service may say otherwise with portald.io/scheduler',
   },
+  checkProgram: {
+    kind: 'programs',
+    argument: 'NAME=COMMAND',
+    default: '',
+    commands: VALIDITY,
+    help: 'Program that checks endpoints where Services say portald.io/check: exec:NAME; an absolute path and words, {ip} and {port} in them, without a shell',
+  },
+  checksAtOnce: {
+    kind: 'integer',
+    argument: 'N',
+    least: 1,
+    most: 10_000,
+    default: '64',
+    commands: ['run'],
+    help: 'How many endpoints may be asked at the same moment whether they work',
+  },
   logLevel: {
     kind: 'choice',
     argument: 'LEVEL',
@@ -281,12 +298,5 @@ export function variableOf(key: OptionKey): string {
 
 /** Whether an option takes several values: its flag repeats, and one value may hold several between commas. */
 export function isList(kind: OptionKind): boolean {
-  return (
-    kind === 'texts' ||
-    kind === 'ips' ||
-    kind === 'cidrs' ||
-    kind === 'node-addresses' ||
-    kind === 'labels' ||
-    kind === 'admin-addresses'
-  )
+  return LISTS.includes(kind)
 }

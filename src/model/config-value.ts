@@ -1,6 +1,7 @@
 import { parseDuration, showDuration } from '../lib/duration.ts'
 import { parseCidr, parseIp, parsePort } from './address.ts'
 import type { AdminAddress } from './admin-address.ts'
+import { type CheckProgram, parseCheckProgram } from './check-program.ts'
 import type { CONFIG_OPTIONS, OptionKey, OptionKind, ValueRule } from './config-table.ts'
 import type { Cidr, Ip, Port, SocketAddress } from './keys.ts'
 import { type Label, parseLabel } from './labels.ts'
@@ -30,6 +31,7 @@ interface KindValues {
   labels: Label
   'port-range': PortRange
   'admin-addresses': AdminAddress
+  programs: CheckProgram
 }
 
 /** What one value of an option becomes: a duration is milliseconds, a choice is one of its words. */
@@ -53,7 +55,8 @@ export function parseSocketAddress(text: string): SocketAddress | undefined {
   return ip !== undefined && port !== undefined ? { ip, port } : undefined
 }
 
-function parseAdminAddress(text: string): AdminAddress | undefined {
+/** `unix:PATH`, `unix:` or `IP:PORT`. */
+export function parseAdminAddress(text: string): AdminAddress | undefined {
   if (text.startsWith(UNIX)) {
     const path = text.slice(UNIX.length)
     return Buffer.byteLength(path) <= LONGEST_SOCKET_PATH_BYTES && !path.includes('\0') ? { kind: 'unix', path } : undefined
@@ -112,6 +115,11 @@ const READINGS: { readonly [Kind in OptionKind]: Reading<KindValues[Kind]> } = {
   'node-addresses': {
     parse: (text) => (text === PRIMARY ? text : parseCidr(text)),
     expected: () => `an address range such as 192.0.2.0/24 or 2001:db8::/64, or ${PRIMARY} alone`,
+  },
+  programs: {
+    parse: parseCheckProgram,
+    expected: () =>
+      'a name, = and the absolute path of a program with its arguments, such as redis=/usr/bin/redis-cli -h {ip} ping',
   },
   labels: { parse: parseLabel, expected: () => 'a label such as topology.kubernetes.io/zone=zone-a' },
   'port-range': { parse: parsePortRange, expected: () => 'two ports from 1 to 65535 such as 30000-32767, the lower one first' },

@@ -68,6 +68,9 @@ export interface Configuration {
   readonly onlyWithoutIpvs: boolean
   /** Of Services that do not say. */
   readonly scheduler: OptionValue<'scheduler'>
+  /** Path and arguments of programs that check endpoints, by name. */
+  readonly checkPrograms: ReadonlyMap<string, readonly string[]>
+  readonly checksAtOnce: number
   readonly logLevel: OptionValue<'logLevel'>
   /** A path, `-` for standard output, or undefined: off. */
   readonly accessLog: string | undefined
@@ -153,6 +156,8 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     serviceNodePortRange: required('serviceNodePortRange'),
     onlyWithoutIpvs: required('onlyWithoutIpvs'),
     scheduler: required('scheduler'),
+    checkPrograms: new Map(read('checkProgram')),
+    checksAtOnce: required('checksAtOnce'),
     logLevel: required('logLevel'),
     accessLog: read('accessLog').at(-1),
     metricsBindAddress: read('metricsBindAddress').at(-1),

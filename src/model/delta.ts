@@ -39,6 +39,8 @@ export interface PublishedRoute {
   readonly endpoints: readonly RouteEndpoint[]
   /** What clients on this node use instead; undefined: the same as everybody. */
   readonly forLocalClients: LocalClients | undefined
+  /** Where less than this many in a hundred endpoints are up, or none, all are used. */
+  readonly panicPercent: number
   readonly affinityTimeoutMs: number | undefined
   /** Only clients inside one of these are served; empty: everyone. */
   readonly sourceRanges: readonly Cidr[]
@@ -49,6 +51,7 @@ export interface PublishedRoute {
   readonly halfCloseMs: number
   readonly udpIdleMs: number
   readonly udpResponses: number | undefined
+  readonly maxSessionMs: number | undefined
   /** What endpoints are sent ahead of what clients send; undefined: nothing. */
   readonly prelude: Prelude | undefined
   /** Undefined: clients are who they seem to be. */

@@ -40,6 +40,11 @@ export function endpointKey(address: SocketAddress, protocol: Protocol): Endpoin
   return `${showAddress(address)}/${protocol}` as EndpointKey
 }
 
+/** `10.1.2.3:8080` of `10.1.2.3:8080/TCP`. */
+export function endpointAddress(key: EndpointKey): string {
+  return key.slice(0, key.lastIndexOf('/'))
+}
+
 export function listenerKey(protocol: Protocol, address: SocketAddress): ListenerKey {
   return `${protocol}/${showAddress(address)}` as ListenerKey
 }

@@ -14,13 +14,16 @@ export interface ParseOptions {
 }
 
 /** Of Services' own options, those that the process has a default for. */
-export type ServiceDefaults = Pick<ServiceOptions, 'scheduler' | 'idleMs' | 'halfCloseMs' | 'udpIdleMs'>
+export interface ServiceDefaults extends Pick<ServiceOptions, 'scheduler' | 'idleMs' | 'halfCloseMs' | 'udpIdleMs'> {
+  /** Names of the programs that may check endpoints. */
+  readonly checkPrograms: readonly string[]
+}
 
 /** Kubernetes' node port range, and the timeouts that are documented. */
 export const DEFAULT_PARSE_OPTIONS: ParseOptions = {
   nodePortRange: [30_000, 32_767],
   allowLoopbackEndpoints: false,
-  defaults: { scheduler: 'rr', idleMs: 3_600_000, halfCloseMs: 60_000, udpIdleMs: 60_000 },
+  defaults: { scheduler: 'rr', idleMs: 3_600_000, halfCloseMs: 60_000, udpIdleMs: 60_000, checkPrograms: [] },
 }
 
 /** What a configuration says about how objects are read. */
@@ -34,6 +37,7 @@ export function parseOptionsOf(config: Configuration): ParseOptions {
       idleMs: config.idleTimeoutMs,
       halfCloseMs: config.halfCloseTimeoutMs,
       udpIdleMs: config.udpTimeoutMs,
+      checkPrograms: [...config.checkPrograms.keys()],
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { HealthOptions } from './health.ts'
 import type { Cidr, Ip, Port, Protocol, ServiceKey, ServicePortKey } from './keys.ts'
 import type { AcceptProxy, SendProxy } from './proxy-header.ts'
 
@@ -11,8 +12,8 @@ export type SchedulerName = (typeof SCHEDULER_NAMES)[number]
 /** The most an endpoint can weigh, as in IPVS. */
 export const MOST_WEIGHT = 65_535
 
-/** What becomes of live sessions when their endpoint leaves the Service. */
-export type RemovalPolicy =
+/** What becomes of live sessions when their endpoint cannot be used any more. */
+export type DeparturePolicy =
   | { readonly do: 'keep' }
   | { readonly do: 'drain'; readonly deadlineMs: number }
   | { readonly do: 'cut' }
@@ -36,15 +37,22 @@ export interface ServiceOptions {
   readonly udpIdleMs: number
   /** A UDP session ends after this many replies; undefined: no such end. */
   readonly udpResponses: number | undefined
+  /** A session is over this long after it began, or up to a tenth earlier; undefined: it may last for ever. */
+  readonly maxSessionMs: number | undefined
   /** How long what was sent to a side of a TCP session may stay unacknowledged; undefined: as the system has it. */
   readonly userTimeoutMs: number | undefined
-  readonly onEndpointRemoved: RemovalPolicy
+  readonly onEndpointRemoved: DeparturePolicy
+  readonly onEndpointUnready: DeparturePolicy
+  readonly onEndpointDown: DeparturePolicy
+  /** When the Service goes, or this port of it; undefined: the same as when the endpoint does. */
+  readonly onServiceRemoved: DeparturePolicy | undefined
   /** Undefined: endpoints get what clients send, and nothing else. TCP only. */
   readonly sendProxy: SendProxy | undefined
   /** Undefined: clients are who they seem to be. TCP only. */
   readonly acceptProxy: AcceptProxy | undefined
   /** Whose address endpoints see: this machine's, or the client's own. */
   readonly sourceAddress: 'proxy' | 'transparent'
+  readonly health: HealthOptions
 }
 
 /** One port of a Service. */

@@ -19,6 +19,11 @@ export const SESSION_ENDS = [
   'internal',
   'completed',
   'bad-header',
+  'endpoint-unready',
+  'service-removed',
+  'drain-timeout',
+  'max-duration',
+  'endpoint-down',
 ] as const
 
 /** Who or what ended a session, in one word: the first thing anyone reads of an access line.

@@ -47,6 +47,11 @@ export const ENDPOINT_COUNTERS = [
 ] as const
 export type EndpointCounter = (typeof ENDPOINT_COUNTERS)[number]
 
+/** When something last happened to an endpoint in a row, in milliseconds of the clock that threads share; 0: never. Append,
+ *  never reorder. */
+export const ENDPOINT_TIMES = ['refusedMs', 'timedOutMs', 'resetMs'] as const
+export type EndpointTime = (typeof ENDPOINT_TIMES)[number]
+
 /** Ends are counted behind the other counters of a Service port, one cell a {@link SESSION_ENDS} entry. */
 const FIRST_END_CELL = 16
 /** Upper bounds in seconds of the connect-time histogram; its cells follow the ends. */
@@ -60,6 +65,8 @@ const ENDPOINT_CELLS = 16
  *  cells are main's to write. */
 const SERVICE_MOVED_CELL = 15
 const ENDPOINT_MOVED_CELL = 8
+/** Times stand from the end of an endpoint's cells backwards; counters from their beginning on. */
+const LAST_ENDPOINT_CELL = ENDPOINT_CELLS - 1
 /** Rotation words a Service port has: IPv4 and IPv6, each for the cluster-wide and the local set of endpoints, and the
  *  same again for those that are backups. */
 export const ROTATIONS = 8
@@ -67,15 +74,24 @@ export const ROTATIONS = 8
 export const BACKUP_ROTATION = ROTATIONS / 2
 /** Words an endpoint has in common; 0 in each says that there is nothing to say. Append, never reorder.
  *
- *  - `failures`, `health`: not used yet.
+ *  - `failures`: attempts to connect that failed since the last one that did not.
+ *  - `health`: why it is out, {@link DOWN} and {@link EJECTED} added up.
  *  - `override`: set at run time: the weight plus one, or {@link IN_MAINTENANCE}.
  *  - `ramp`: slow start: how many of {@link RAMP_STEPS} parts of its weight the endpoint has.
+ *  - `resets`: sessions that it reset before a byte came from it, since the last one that it served.
+ *  - `share`: what its agent wants of its weight: so many of {@link WHOLE_SHARE} parts, plus one.
  *
- *  Who changes one of the last two moves the version word of the Service port afterwards: pickers go by that. */
-export const ENDPOINT_WORDS = ['failures', 'health', 'override', 'ramp'] as const
+ *  Who changes one but `failures` and `resets` moves the version word of the Service port afterwards: pickers go by that. */
+export const ENDPOINT_WORDS = ['failures', 'health', 'override', 'ramp', 'resets', 'share'] as const
 export type EndpointWord = (typeof ENDPOINT_WORDS)[number]
 /** An endpoint takes no new session, not even one of a client with affinity. */
 export const IN_MAINTENANCE = -1
+/** Checks or its agent say that an endpoint does not work. */
+export const DOWN = 1
+/** Sessions found an endpoint failing. */
+export const EJECTED = 2
+/** The parts of its weight that an agent speaks of. */
+export const WHOLE_SHARE = 100
 /** The parts in which slow start gives an endpoint its weight. */
 export const RAMP_STEPS = 20
 const WORD_BYTES = 4
@@ -93,9 +109,13 @@ export function endCell(endNumber: number): number {
 }
 /** The cell of the first bucket that `connectMs` fits in; the last cell is for anything slower. */
 export function connectBucketCell(connectMs: number): number {
+  return FIRST_BUCKET_CELL + connectBucket(connectMs)
+}
+/** The first bucket that `connectMs` fits in; behind the last bound for anything slower. */
+export function connectBucket(connectMs: number): number {
   let bucket = 0
   while (bucket < CONNECT_BUCKETS_MS.length && connectMs > (CONNECT_BUCKETS_MS[bucket] as number)) bucket++
-  return FIRST_BUCKET_CELL + bucket
+  return bucket
 }
 /** Where a word of an endpoint stands in `endpointWords`. */
 export function endpointWord(slot: number, word: EndpointWord): number {
@@ -107,6 +127,9 @@ export function groupOf(slot: number): number {
 }
 export function endpointCell(counter: EndpointCounter): number {
   return ENDPOINT_COUNTERS.indexOf(counter)
+}
+export function endpointTimeCell(time: EndpointTime): number {
+  return LAST_ENDPOINT_CELL - ENDPOINT_TIMES.indexOf(time)
 }
 
 /** The ledger's views. Offsets are computed here and nowhere else. */

@@ -3,13 +3,12 @@ import { isatty } from 'node:tty'
 import { type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
 import { type Clock, systemClock } from '../lib/clock.ts'
 import { errnoOf, messageOf } from '../lib/errors.ts'
+import { LOG_LEVELS, type LogLevel } from '../model/log-level.ts'
 import type { LogEvent } from './log-events.ts'
 import { createLogStream } from './log-stream.ts'
 import { openStandardFd } from './standard-fd.ts'
 
-/** From most to least said. */
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const
-export type LogLevel = (typeof LOG_LEVELS)[number]
+export { LOG_LEVELS, type LogLevel } from '../model/log-level.ts'
 
 /** What a line carries besides its event and message; names are the vocabulary of the documentation. */
 export interface LogFields {
@@ -33,6 +32,14 @@ export interface Logger {
   /** A logger whose lines also carry these fields. */
   child(bindings: { readonly component: string }): Logger
 }
+
+/** How much a log says; may change while it is written. */
+export interface LogLevelControl {
+  level: LogLevel
+}
+
+/** A log with its level, which also goes for its children. */
+export interface LeveledLogger extends Logger, LogLevelControl {}
 
 /** Says nothing. */
 export const silentLogger: Logger = {
@@ -58,45 +65,64 @@ export interface LoggerOptions {
 }
 
 /** Makes the process's logger: JSON lines, or coloured ones on a terminal. */
-export function createLogger({ level, stream, pretty, clock = systemClock }: LoggerOptions): Logger {
+export function createLogger({ level, stream, pretty, clock = systemClock }: LoggerOptions): LeveledLogger {
   const onCaughtUp = (lost: number) => logger.warn('log.lost', 'lines of this log were lost', { lost })
   const lines = stream ?? createLogStream({ fd: openStandardFd(2), clock, onCaughtUp })
   const options = {
-    level,
+    level: MOST_SAID,
     base: { pid: process.pid },
     timestamp: stdTimeFunctions.isoTime,
     formatters: { level: (label: string) => ({ level: label }) },
   }
   const forPeople = pretty ?? (stream === undefined && isatty(2))
-  const logger = new PinoBacked(pino(options, forPeople ? prettyStream(lines, stream === undefined && isatty(2)) : lines))
+  const sink = forPeople ? prettyStream(lines, stream === undefined && isatty(2)) : lines
+  const logger = new PinoBacked(pino(options, sink), { level })
   return logger
 }
 
-class PinoBacked implements Logger {
-  readonly #pino: PinoLogger
+const [MOST_SAID] = LOG_LEVELS
 
-  constructor(inner: PinoLogger) {
+class PinoBacked implements LeveledLogger {
+  readonly #pino: PinoLogger
+  /** Shared with its children: pino's own would keep the level that they began with. */
+  readonly #control: LogLevelControl
+
+  constructor(inner: PinoLogger, control: LogLevelControl) {
     this.#pino = inner
+    this.#control = control
+  }
+
+  get level(): LogLevel {
+    return this.#control.level
+  }
+
+  set level(level: LogLevel) {
+    this.#control.level = level
   }
 
   debug(event: LogEvent, message: string, fields?: LogFields): void {
-    if (this.#pino.isLevelEnabled('debug')) this.#pino.debug(line(event, fields), message)
+    this.#say('debug', event, message, fields)
   }
 
   info(event: LogEvent, message: string, fields?: LogFields): void {
-    this.#pino.info(line(event, fields), message)
+    this.#say('info', event, message, fields)
   }
 
   warn(event: LogEvent, message: string, fields?: LogFields): void {
-    this.#pino.warn(line(event, fields), message)
+    this.#say('warn', event, message, fields)
   }
 
   error(event: LogEvent, message: string, fields?: LogFields): void {
-    this.#pino.error(line(event, fields), message)
+    this.#say('error', event, message, fields)
   }
 
   child(bindings: { readonly component: string }): Logger {
-    return new PinoBacked(this.#pino.child(bindings))
+    return new PinoBacked(this.#pino.child(bindings), this.#control)
+  }
+
+  #say(level: Exclude<LogLevel, 'silent'>, event: LogEvent, message: string, fields: LogFields | undefined): void {
+    if (LOG_LEVELS.indexOf(level) < LOG_LEVELS.indexOf(this.#control.level)) return
+    this.#pino[level](line(event, fields), message)
   }
 }
 

@@ -62,6 +62,21 @@ export const METRICS = {
     help: 'UDP sessions that ended early to make room; UDP only.',
     labels: SERVICE,
   },
+  portald_endpoints: {
+    type: 'gauge',
+    help: 'Endpoints that new sessions may have, by what is known of their health; Services that have it watched only.',
+    labels: [...SERVICE, 'state'],
+  },
+  portald_endpoint_changes_total: {
+    type: 'counter',
+    help: 'Times that an endpoint came into a state; Services that have its health watched only.',
+    labels: [...SERVICE, 'state'],
+  },
+  portald_checks_total: {
+    type: 'counter',
+    help: 'Answers of endpoints to checks; Services that have its health watched only.',
+    labels: [...SERVICE, 'result'],
+  },
   portald_affinity_entries: { type: 'gauge', help: 'Clients the affinity table remembers.', labels: [] },
   portald_affinity_evictions_total: {
     type: 'counter',

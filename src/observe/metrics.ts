@@ -1,9 +1,10 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../lib/clock.ts'
+import type { HealthTotals } from '../model/health.ts'
 import type { IpFamily } from '../model/keys.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
 import { METRICS, type MetricDefinition, type MetricName } from './metric-table.ts'
-import { type CountedService, serviceMetrics } from './service-metrics.ts'
+import { type CountedService, serviceLabels, serviceMetrics } from './service-metrics.ts'
 
 /** Changes of one kind of object. */
 export interface ChangeCounts {
@@ -18,6 +19,7 @@ export interface MetricsReading {
   readonly build: { readonly version: string; readonly engine: string; readonly workers: number }
   readonly ledger: LedgerViews
   readonly services: Iterable<CountedService>
+  readonly health: readonly HealthTotals[]
   readonly affinity: { readonly entries: number; readonly evictions: number }
   /** How many listeners are in each state. */
   readonly listeners: ReadonlyMap<string, number>
@@ -85,6 +87,18 @@ export function createMetrics({ source, clock, processMetrics = true }: MetricsO
   }
   const refreshers = [
     refresh(gauge('portald_build_info'), ({ build }, put) => put(1, { ...build, workers: String(build.workers) })),
+    refresh(gauge('portald_endpoints'), ({ health }, put) => {
+      for (const { service, states } of health) putStates(service, states, put)
+    }),
+    refresh(counter('portald_endpoint_changes_total'), ({ health }, put) => {
+      for (const { service, changes } of health) putStates(service, changes, put)
+    }),
+    refresh(counter('portald_checks_total'), ({ health }, put) => {
+      for (const { service, checks } of health) {
+        put(checks.good, { ...serviceLabels(service), result: 'good' })
+        put(checks.bad, { ...serviceLabels(service), result: 'bad' })
+      }
+    }),
     refresh(gauge('portald_affinity_entries'), ({ affinity }, put) => put(affinity.entries)),
     refresh(counter('portald_affinity_evictions_total'), ({ affinity }, put) => put(affinity.evictions)),
     refresh(gauge('portald_listeners'), ({ listeners }, put) => {
@@ -143,6 +157,10 @@ export function createMetrics({ source, clock, processMetrics = true }: MetricsO
 }
 
 type Labels = Record<string, string>
+
+function putStates(service: string, counts: HealthTotals['states'], put: (value: number, labels: Labels) => void): void {
+  for (const [state, count] of Object.entries(counts)) put(count, { ...serviceLabels(service), state })
+}
 
 /** Replaces all values of a metric by those of a reading. */
 function refresh(

@@ -17,10 +17,9 @@ export interface CountedService {
 export function serviceMetrics(ledger: LedgerViews, services: Iterable<CountedService>): string {
   const all: Counted[] = []
   for (const { slot, key } of services) {
-    const protocolAt = key.lastIndexOf('/')
-    const protocol = key.slice(protocolAt + 1)
+    const { service, protocol } = serviceLabels(key)
     all.push({
-      labels: `service="${escapeLabel(key.slice(0, protocolAt))}",protocol="${escapeLabel(protocol)}"`,
+      labels: `service="${escapeLabel(service)}",protocol="${escapeLabel(protocol)}"`,
       totals: serviceTotals(ledger, slot),
       datagrams: protocol !== 'TCP',
     })
@@ -48,6 +47,12 @@ export function serviceMetrics(ledger: LedgerViews, services: Iterable<CountedSe
     family('portald_affinity_misses_total', all, ({ counters }, put) => put('', counters.affinityMisses)),
     family('portald_udp_evictions_total', udp, ({ counters }, put) => put('', counters.udpEvictions)),
   ].join('\n')
+}
+
+/** What `namespace/name:port/PROTOCOL` is in labels. */
+export function serviceLabels(key: string): { readonly service: string; readonly protocol: string } {
+  const protocolAt = key.lastIndexOf('/')
+  return { service: key.slice(0, protocolAt), protocol: key.slice(protocolAt + 1) }
 }
 
 interface Counted {

@@ -1,6 +1,7 @@
 import { AffinityTable } from '../affinity/affinity-table.ts'
 import { Ledger } from '../balancer/ledger.ts'
 import { Overlay } from '../balancer/overlay.ts'
+import type { HealthChange, HealthKeeper } from '../health/keeper.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
 import type { Random } from '../lib/random.ts'
@@ -8,14 +9,17 @@ import { Slices } from '../lib/steps.ts'
 import type { Engine, ListenerStatus } from '../listener/listener.ts'
 import { ListenerPool } from '../listener/pool.ts'
 import type { PublishedRoute } from '../model/delta.ts'
-import type { Ip, ServicePortKey } from '../model/keys.ts'
-import type { SessionRecord } from '../model/session.ts'
+import type { Ip, ListenerKey, ServicePortKey } from '../model/keys.ts'
+import type { SessionEnd, SessionRecord } from '../model/session.ts'
 import type { SharedState } from '../model/shared-layout.ts'
 import type { CompiledService, Route, Snapshot, SnapshotDiff } from '../model/snapshot.ts'
 import type { Logger } from '../observe/logger.ts'
 import { diff } from '../snapshot/diff.ts'
+import { arrived, type ListedEndpoint, turnedReady, turnedUnready } from '../snapshot/endpoint-changes.ts'
+import { type Departure, Departures } from './departures.ts'
+import { type CheckSettings, createEndpointHealth } from './endpoint-health.ts'
+import { EndpointHistory } from './endpoint-history.ts'
 import { Publisher } from './publish.ts'
-import { Removals } from './removals.ts'
 import { SessionLog } from './session-log.ts'
 import type { Vips } from './vips.ts'
 
@@ -23,6 +27,12 @@ const FIRST_RETRY_MS = 250
 const LONGEST_RETRY_MS = 10_000
 /** Routes that a thread with sessions takes in before it looks after them again: a millisecond or two. */
 const MOST_PUBLISHED = 100
+const CUT_BECAUSE: { readonly [Why in Departure]: string } = {
+  'endpoint-removed': 'sessions of endpoints that left were ended',
+  'endpoint-unready': 'sessions of endpoints that are not ready were ended',
+  'endpoint-down': 'sessions of endpoints that are down were ended',
+  'service-removed': 'sessions of Services that left were ended',
+}
 
 export interface DataPlaneOptions {
   readonly engine: Engine
@@ -32,6 +42,7 @@ export interface DataPlaneOptions {
   readonly logger: Logger
   /** Undefined: the machine has the addresses that it has. */
   readonly vips?: Vips
+  readonly checks: CheckSettings
   /** Undefined: nobody reads them. */
   readonly onSession: ((record: SessionRecord) => void) | undefined
 }
@@ -45,11 +56,15 @@ export class DataPlane implements AsyncDisposable {
   readonly pool: ListenerPool
   readonly sessionLog: SessionLog
   readonly overlay: Overlay
+  readonly history = new EndpointHistory()
+  readonly health: HealthKeeper
   readonly #options: DataPlaneOptions
   readonly #publisher: Publisher
   readonly #affinity: AffinityTable
   #affinityEntries = 0
-  readonly #removals: Removals
+  /** Routes as the engine has them. */
+  readonly #published = new Map<ListenerKey, PublishedRoute>()
+  readonly #departures: Departures
   #snapshot: Snapshot | undefined
   /** Snapshots since the last one that was put in force whole. */
   #attempts: Snapshot[] = []
@@ -64,6 +79,14 @@ export class DataPlane implements AsyncDisposable {
     this.#affinity = new AffinityTable(shared.affinity)
     this.ledger = new Ledger(shared, random, () => this.#sweepAffinity())
     this.overlay = new Overlay(this.ledger, clock)
+    this.health = createEndpointHealth({
+      ledger: this.ledger,
+      clock,
+      random,
+      checks: options.checks,
+      logger: options.logger,
+      onChange: (change) => this.#healthChanged(change),
+    })
     const instance = random.below(2 ** 32).toString(16)
     this.#publisher = new Publisher(this.ledger, engine.can.has('transparent-source'), instance.padStart(8, '0'))
     this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
@@ -79,7 +102,7 @@ export class DataPlane implements AsyncDisposable {
         options.logger.info('listener.closed', 'closed', { key: route.key, kind: route.kind, service: route.service.key })
       },
     })
-    this.#removals = new Removals(clock, (leases, revision) => void this.#cut(leases, revision))
+    this.#departures = new Departures(clock, (slots, end, why) => void this.#cut(slots, end, why))
   }
 
   get snapshot(): Snapshot | undefined {
@@ -89,16 +112,19 @@ export class DataPlane implements AsyncDisposable {
   /** Puts a snapshot in force; resolves when every socket it needs was tried. One call at a time. Where it rejects, it may
    *  have been put in force in part; the next call puts everything right. */
   async apply(next: Snapshot): Promise<SnapshotDiff> {
-    const { engine, vips } = this.#options
+    const { engine, vips, clock } = this.#options
     const previous = this.#snapshot
     const change = this.#attempts.length === 0 ? diff(previous, next) : this.#everything(next)
     this.#attempts.push(next)
-    const slices = new Slices(this.#options.clock)
+    const slices = new Slices(clock)
     for (const [key, compiled] of next.services) {
       const before = previous?.services.get(key)
       if (before === compiled) continue
       this.#reserve(compiled)
+      this.#welcome(compiled, before)
       this.overlay.update(compiled, before)
+      this.history.update(compiled, before, clock.wall())
+      this.health.update(compiled, before)
       if (slices.isOver()) await slices.next()
     }
 
@@ -107,6 +133,7 @@ export class DataPlane implements AsyncDisposable {
       const set = routes.slice(at, at + MOST_PUBLISHED).flatMap((route) => this.#claim(route) ?? [])
       await engine.publish({ revision: next.revision, set, remove: [] })
     }
+    for (const key of change.close) this.#published.delete(key)
     this.#snapshot = next
     for (const before of [previous, ...this.#attempts]) this.#release(before, next)
     await vips?.hold(next)
@@ -118,6 +145,16 @@ export class DataPlane implements AsyncDisposable {
     this.#acknowledged = next.revision
     this.#attempts = []
     return change
+  }
+
+  /** The route of an address as the engine has it. */
+  published(listener: ListenerKey): PublishedRoute | undefined {
+    return this.#published.get(listener)
+  }
+
+  /** Where clients went last. */
+  get remembered(): Pick<AffinityTable, 'peek'> {
+    return this.#affinity
   }
 
   /** What the affinity table held when it was last swept, and what it gave up early since the start. */
@@ -132,7 +169,8 @@ export class DataPlane implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.pool[Symbol.dispose]()
-    this.#removals[Symbol.dispose]()
+    this.#departures[Symbol.dispose]()
+    this.health[Symbol.dispose]()
     this.overlay[Symbol.dispose]()
     await this.#options.engine[Symbol.asyncDispose]()
     this.sessionLog[Symbol.dispose]()
@@ -142,7 +180,9 @@ export class DataPlane implements AsyncDisposable {
   #claim(route: Route): PublishedRoute | undefined {
     const listener = this.pool.claim(route)
     const published = this.#publisher.publish(listener, route)
-    if (published) this.sessionLog.opened(listener, route)
+    if (!published) return undefined
+    this.sessionLog.opened(listener, route)
+    this.#published.set(route.key, published)
     return published
   }
 
@@ -150,6 +190,15 @@ export class DataPlane implements AsyncDisposable {
   #everything(next: Snapshot): SnapshotDiff {
     const close = [...this.pool.addresses()].map(({ route }) => route.key).filter((key) => !next.routes.has(key))
     return { ...diff(undefined, next), close }
+  }
+
+  /** Whoever works again starts slowly, where others are there to carry the rest. Where so few work that all are used, nobody
+   *  believes that they are down, and no session ends for it. */
+  #healthChanged({ owner, service, endpoint, slot, state, up, allUsed }: HealthChange): void {
+    if (state === 'up' && up > 1) this.overlay.returned(owner, service, endpoint)
+    const options = this.#snapshot?.services.get(owner)?.input.value.options
+    if (state !== 'down') this.#departures.back(slot, 'endpoint-down')
+    else if (options && !allUsed) this.#departures.left([slot], 'endpoint-down', options.onEndpointDown)
   }
 
   #reserve(compiled: CompiledService): void {
@@ -162,17 +211,41 @@ export class DataPlane implements AsyncDisposable {
     for (const [key, before] of previous?.services ?? []) {
       const after = next.services.get(key)
       if (after === before) continue
-      if (!after) this.overlay.remove(before)
-      const left = this.#publisher.release(before, after, next.revision)
-      this.#removals.left(left, next.revision, (after ?? before).input.value.options.onEndpointRemoved)
+      if (!after) {
+        this.overlay.remove(before)
+        this.history.remove(before)
+        this.health.remove(before)
+      }
+      const { left, orphaned } = this.#publisher.release(before, after, next.revision)
+      const { options } = (after ?? before).input.value
+      this.#departures.left(left, 'endpoint-removed', options.onEndpointRemoved)
+      this.#departures.left(orphaned, 'service-removed', options.onServiceRemoved ?? options.onEndpointRemoved)
+      if (after && options.onEndpointUnready.do !== 'keep') {
+        this.#departures.left(this.#slotsOf(turnedUnready(before, after)), 'endpoint-unready', options.onEndpointUnready)
+      }
     }
   }
 
-  async #cut(leases: readonly number[], revision: number): Promise<void> {
-    const gone = this.ledger.stillRetired(leases, revision)
-    const count = gone.length === 0 ? 0 : await this.#options.engine.cut({ leases: gone }, 'endpoint-removed')
-    if (count > 0)
-      this.#options.logger.info('endpoint.removed', 'sessions of endpoints that left were ended', { sessions: count })
+  /** Endpoints that came, came back or are ready again: their sessions are not to end. */
+  #welcome(compiled: CompiledService, before: CompiledService | undefined): void {
+    if (!this.#departures.waiting) return
+    for (const slot of this.#slotsOf(arrived(before, compiled))) this.#departures.back(slot)
+    const ready = before ? turnedReady(before, compiled) : []
+    for (const slot of this.#slotsOf(ready)) this.#departures.back(slot, 'endpoint-unready')
+    const { check, agent } = compiled.input.value.options.health
+    // Nobody will say that it is up again.
+    if (!check && !agent)
+      for (const slot of this.#slotsOf(arrived(undefined, compiled))) this.#departures.back(slot, 'endpoint-down')
+  }
+
+  #slotsOf(endpoints: readonly ListedEndpoint[]): number[] {
+    const slots = endpoints.map(({ service, endpoint }) => this.ledger.knownEndpointSlot(service, endpoint))
+    return slots.filter((slot) => slot !== undefined)
+  }
+
+  async #cut(leases: readonly number[], end: SessionEnd, why: Departure): Promise<void> {
+    const count = await this.#options.engine.cut({ leases }, end)
+    if (count > 0) this.#options.logger.info('sessions.cut', CUT_BECAUSE[why], { sessions: count, end })
   }
 
   /** Frees affinity records that expired, or name an endpoint or Service port that is no more. */

@@ -1,9 +1,11 @@
 import type { EndpointOverride, EndpointWish } from '../balancer/overlay.ts'
 import { type Clock, systemClock, type Timer } from '../lib/clock.ts'
 import { trimHeap } from '../lib/heap.ts'
+import { readPackageVersion } from '../lib/package-version.ts'
 import { type Random, systemRandom } from '../lib/random.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
+import type { EndpointHealth, HealthTotals } from '../model/health.ts'
 import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
 import { parseOptionsOf } from '../model/parse-options.ts'
 import type { Problem } from '../model/problem.ts'
@@ -15,6 +17,7 @@ import type { Source } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
 import { ControlPlane, type SourceReading } from './control-plane.ts'
 import { DataPlane } from './data-plane.ts'
+import { createInspector, type Inspector } from './inspector.ts'
 import type { NodeContextOptions } from './node-context.ts'
 import { type Programmed, programmed } from './programmed.ts'
 import { openVips, type Vips } from './vips.ts'
@@ -75,6 +78,13 @@ export interface ProxyReading {
   readonly vips: number
 }
 
+/** What is known of the health of endpoints. */
+export interface ProxyHealth {
+  readonly endpoints: readonly EndpointHealth[]
+  /** By Service port. */
+  readonly totals: readonly HealthTotals[]
+}
+
 /** A running proxy. Disposing it ends everything now; drain first to let sessions finish. */
 export interface Proxy extends AsyncDisposable {
   /** Resolves when every source has loaded once and every listener was tried. */
@@ -91,7 +101,11 @@ export interface Proxy extends AsyncDisposable {
   setEndpoint(service: string, address: string, wish: EndpointWish): number
   /** The wishes that are kept. */
   overrides(): readonly EndpointOverride[]
+  /** The endpoints whose Services have their health watched, and what was counted of it. */
+  health(): ProxyHealth
   addresses(): readonly ProxyAddress[]
+  /** For people who look into it. */
+  readonly inspect: Inspector
   read(): ProxyReading
 }
 
@@ -125,6 +139,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     clock,
     random: options.random ?? systemRandom,
     logger: logger.child({ component: 'listener' }),
+    checks: { programs: config.checkPrograms, atOnce: config.checksAtOnce },
     onSession: options.onSession,
   })
   const controlPlane = new ControlPlane({
@@ -168,7 +183,17 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
   }
 
   let draining = false
+  const inspect = createInspector({
+    prepared,
+    dataPlane,
+    controlPlane,
+    clock,
+    random: options.random ?? systemRandom,
+    version: readPackageVersion(),
+    draining: () => draining,
+  })
   return {
+    inspect,
     ready: controlPlane.ready,
     refresh() {
       vips.refresh()
@@ -189,6 +214,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     },
     setEndpoint: (service, address, wish) => dataPlane.overlay.set(service as ServiceKey, address, wish),
     overrides: () => dataPlane.overlay.list(),
+    health: () => ({ endpoints: dataPlane.health.read(), totals: dataPlane.health.totals() }),
     addresses: () =>
       [...dataPlane.pool.addresses()].map(({ route, status }) => ({
         key: route.key,

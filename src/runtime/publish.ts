@@ -16,6 +16,12 @@ function rotationOf(serviceSlot: number, family: 4 | 6, policy: TrafficPolicy): 
   return serviceSlot * ROTATIONS + (policy === 'Local' ? 2 : 0) + (family === 6 ? 1 : 0)
 }
 
+/** Slots of endpoints that nothing new may go to. */
+export interface Released {
+  readonly left: readonly number[]
+  readonly orphaned: readonly number[]
+}
+
 /** Turns routes into what engines are given: endpoints become slots of the ledger. Keeps what was published last, so
  *  that a rotation goes on where it stood when its endpoints change. */
 export class Publisher {
@@ -46,16 +52,19 @@ export class Publisher {
     return room
   }
 
-  /** Gives up the slots of what left between two versions of a Service; returns the slots of endpoints that left. */
-  release(before: CompiledService, after: CompiledService | undefined, revision: number): number[] {
+  /** Gives up the slots of what left between two versions of a Service; returns the slots of endpoints that left, and of
+   *  those whose Service port did. */
+  release(before: CompiledService, after: CompiledService | undefined, revision: number): Released {
     const left: number[] = []
+    const orphaned: number[] = []
     for (const key of before.ports.keys()) {
       const now = after?.ports.get(key)
       const staying = now && new Set<EndpointKey>(now.all.map((endpoint) => endpoint.key))
       if (!staying) this.#forget(key)
-      left.push(...this.#ledger.retain(key, staying, revision))
+      const slots = staying ? left : orphaned
+      slots.push(...this.#ledger.retain(key, staying, revision))
     }
-    return left
+    return { left, orphaned }
   }
 
   /** The route as data for an engine; undefined when the ledger has no room for its Service. */
@@ -79,6 +88,7 @@ export class Publisher {
       protocol: port.protocol,
       ip: route.address.ip,
       scheduler,
+      panicPercent: service.options.health.panicPercent,
       affinityTimeoutMs: service.affinityTimeoutMs,
       sourceRanges: route.sourceRanges,
       connectMs: service.options.connectMs,
@@ -87,6 +97,7 @@ export class Publisher {
       halfCloseMs: service.options.halfCloseMs,
       udpIdleMs: service.options.udpIdleMs,
       udpResponses: service.options.udpResponses,
+      maxSessionMs: service.options.maxSessionMs,
       prelude: sendProxy && preludeOf(sendProxy, route, this.#instance),
       acceptProxy,
       userTimeoutMs: service.options.userTimeoutMs,

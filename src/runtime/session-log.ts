@@ -1,7 +1,7 @@
 import type { Ledger } from '../balancer/ledger.ts'
 import type { Clock, Timer } from '../lib/clock.ts'
 import { showWords } from '../model/address.ts'
-import { type Ip, type Port, type Protocol, showAddress } from '../model/keys.ts'
+import { type Ip, type Port, type Protocol, type ServicePortKey, showAddress } from '../model/keys.ts'
 import { SESSION_ENDS, type SessionEnd, type SessionRecord } from '../model/session.ts'
 import type { SharedState } from '../model/shared-layout.ts'
 import type { Route } from '../model/snapshot.ts'
@@ -12,8 +12,11 @@ const DRAIN_EVERY_MS = 100
 /** Listeners remembered after they were closed, for sessions that outlive them. */
 const MOST_CLOSED = 10_000
 
-interface ListenerName {
+/** What a listener's number stands for. */
+export interface ListenerName {
+  /** `10.96.0.10:80`. */
   readonly local: string
+  readonly service: ServicePortKey
   readonly protocol: Protocol
   readonly scheduler: string
 }
@@ -48,9 +51,15 @@ export class SessionLog implements Disposable {
   opened(listener: number, route: Route): void {
     this.#names.set(listener, {
       local: showAddress(route.address),
+      service: route.port.key,
       protocol: route.port.protocol,
       scheduler: route.service.options.scheduler,
     })
+  }
+
+  /** The listeners that are known, those closed a while ago among them. */
+  get names(): ReadonlyMap<number, ListenerName> {
+    return this.#names
   }
 
   closed(listener: number): void {

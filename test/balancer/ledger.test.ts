@@ -94,7 +94,6 @@ describe('ledger', () => {
     const [e1, , e3] = [E1, E2, E3].map((key) => ledger.endpointSlot(WEB, key))
     expect(ledger.retain(WEB, new Set([E2]), 2)).toEqual([e1, e3])
     expect(ledger.retain(WEB, new Set([E2]), 3)).toEqual([])
-    expect(ledger.stillRetired([e1 as number, e3 as number], 2)).toEqual([e1, e3])
   })
 
   it('gives an endpoint that comes back the slot it had', () => {
@@ -103,7 +102,6 @@ describe('ledger', () => {
     const e1 = ledger.endpointSlot(WEB, E1) as number
     ledger.retain(WEB, new Set(), 2)
     expect(ledger.endpointSlot(WEB, E1)).toBe(e1)
-    expect(ledger.stillRetired([e1], 2)).toEqual([])
     reclaimFully(ledger, 9)
     expect(ledger.endpointName(e1)).toEqual({ service: WEB, key: E1 })
   })
@@ -121,17 +119,6 @@ describe('ledger', () => {
     expect(ledger.views.rotations[web * ROTATIONS]).toBe(1)
     reclaimFully(ledger, 2)
     expect(ledger.serviceName(web)).toBe(WEB)
-  })
-
-  it('tells an endpoint that left again from one that left before', () => {
-    const ledger = createLedger()
-    ledger.serviceSlot(WEB)
-    const e1 = ledger.endpointSlot(WEB, E1) as number
-    ledger.retain(WEB, new Set(), 2)
-    ledger.endpointSlot(WEB, E1)
-    ledger.retain(WEB, new Set(), 4)
-    expect(ledger.stillRetired([e1], 2)).toEqual([])
-    expect(ledger.stillRetired([e1], 4)).toEqual([e1])
   })
 
   it('gives nobody a slot before the revision that gave it up is in force everywhere', () => {

@@ -11,6 +11,7 @@ const picker = createPicker(scheduler, endpoints, {
   ...state,
   ledger,
   row,
+  panicPercent: 0,
   random: seededRandom(row),
   now: () => performance.now(),
 })

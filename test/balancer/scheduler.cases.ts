@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import type { SchedulerName } from '../../src/model/service.ts'
-import { IN_MAINTENANCE } from '../../src/model/shared-layout.ts'
+import { DOWN, EJECTED, IN_MAINTENANCE } from '../../src/model/shared-layout.ts'
 import { aClient, endpointsWeighing, PickerWorld, picks, refusedBy, someEndpoints } from '../support/picker-world.ts'
 
 export interface SchedulerTraits {
@@ -90,6 +90,43 @@ export function describeScheduler(name: SchedulerName, { weighted, hashed = fals
       const picker = world.picker(name, endpoints)
       world.lay(endpoints[1] as (typeof endpoints)[0], 'override', IN_MAINTENANCE)
       expect(picks(picker, 60)).not.toContain(1)
+    })
+
+    it('picks nobody that is out, unless all are or too few are left', () => {
+      const world = new PickerWorld({ panicPercent: 50 })
+      const endpoints = someEndpoints(4)
+      const picker = world.picker(name, endpoints)
+      const out = (n: number, word: number) => world.lay(endpoints[n] as (typeof endpoints)[0], 'health', word)
+      out(0, DOWN)
+      out(1, EJECTED)
+      for (const position of picks(picker, 80)) expect([2, 3]).toContain(position)
+      out(2, DOWN | EJECTED)
+      if (!byListener) expect(new Set(picks(picker, 400)).size).toBe(4)
+      expect(picker.pick(aClient(), [])).toBeGreaterThanOrEqual(0)
+      for (const n of [0, 1, 2]) out(n, 0)
+      out(3, DOWN)
+      expect(picks(picker, 80)).not.toContain(3)
+    })
+
+    it('picks backups where all others are out, and all others where backups are out, too', () => {
+      const world = new PickerWorld()
+      const endpoints = someEndpoints(4).map((endpoint, n) => ({ ...endpoint, backup: n > 1 }))
+      const picker = world.picker(name, endpoints)
+      for (const n of [0, 1]) world.lay(endpoints[n] as (typeof endpoints)[0], 'health', DOWN)
+      for (const position of picks(picker, 40)) expect([2, 3]).toContain(position)
+      for (const n of [2, 3]) world.lay(endpoints[n] as (typeof endpoints)[0], 'health', DOWN)
+      for (const position of picks(picker, 40)) expect([0, 1]).toContain(position)
+    })
+
+    it('picks as agents want', () => {
+      const world = new PickerWorld()
+      const endpoints = someEndpoints(2)
+      const picker = world.picker(name, endpoints)
+      world.lay(endpoints[0] as (typeof endpoints)[0], 'share', 1)
+      expect(new Set(picks(picker, 20))).toEqual(new Set([1]))
+      world.lay(endpoints[0] as (typeof endpoints)[0], 'share', 1 + 25)
+      const count = byListener ? 0 : world.fill(picker, endpoints, 1_000).filter((position) => position === 0).length
+      if (!byListener) expect(Math.abs(count / 1_000 - (weighted ? 0.2 : 0.5))).toBeLessThan(0.06)
     })
 
     it('picks backups only where no other endpoint is left', () => {

@@ -133,6 +133,10 @@ describe('command line', () => {
       ['check', '--help'],
       ['doctor', '--help'],
       ['version', '--help'],
+      ...['status', 'sessions', 'kill', 'drain', 'undrain', 'explain', 'log-level', 'top', 'trace'].map((name) => [
+        name,
+        '--help',
+      ]),
     ]) {
       const { out, err, exitCode } = said(...argv)
       expect({ err, exitCode }, argv.join(' ')).toEqual({ err: '', exitCode: 0 })

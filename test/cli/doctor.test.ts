@@ -9,6 +9,7 @@ import { runCommand } from '../support/command.ts'
 import { type KernelTree, makeKernelTree } from '../support/kernel-tree.ts'
 import { listObjects } from '../support/one-service.ts'
 import { makeTemporaryFolder, type TemporaryFolder } from '../support/temporary-folder.ts'
+import { createWrittenOutput } from '../support/written-output.ts'
 
 /** A machine with everything, on which an ordinary user runs portald. */
 const MACHINE = {
@@ -30,17 +31,9 @@ beforeAll(() => {
 afterAll(() => folder[Symbol.dispose]())
 
 async function examine(tree: KernelTree, { json = false, ipvs = false, flags = {} as GivenValues } = {}) {
-  const written = { out: '', err: '' }
-  const output = {
-    out: (text: string) => {
-      written.out += text
-    },
-    err: (text: string) => {
-      written.err += text
-    },
-  }
+  const output = createWrittenOutput()
   const code = await doctor({ json, ipvs, flags }, { variables: {}, output }, kernelFiles(tree.root))
-  return { code, ...written }
+  return { code, ...output.written }
 }
 
 async function checks(tree: KernelTree, flags: GivenValues = {}) {

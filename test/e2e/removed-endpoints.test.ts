@@ -1,11 +1,12 @@
 import { expect, it } from 'vitest'
-import type { TcpEndpoint } from '../support/echo.ts'
+import { TcpEndpoint } from '../support/echo.ts'
 import { aService, type Json } from '../support/objects.ts'
 import { EARLY_MS } from '../support/pass.ts'
 import { describeOnEngines, slicesOf } from '../support/world.ts'
 
 const WEB = '127.70.13.1:8080'
 const SHORT_MS = 600
+const CHECK_PORT = 9_909
 
 function service(policy?: string): Json {
   const annotations = policy === undefined ? {} : { 'portald.io/on-endpoint-removed': policy }
@@ -36,7 +37,8 @@ describeOnEngines('a session whose endpoint leaves', '127.70.13', (open) => {
       const held = await world.greeted(WEB)
       await world.apply(rest('cut', slices))
       expect(await held.ends()).toBe('reset')
-      expect((await world.ended(1))[0]).toMatchObject({ end: 'endpoint-removed', bytesFromEndpoint: 1 })
+      const end = gone === 'the endpoint' ? 'endpoint-removed' : 'service-removed'
+      expect((await world.ended(1))[0]).toMatchObject({ end, bytesFromEndpoint: 1 })
     })
 
     it(`is cut after a while where the Service says so when ${gone} goes`, async () => {
@@ -50,7 +52,7 @@ describeOnEngines('a session whose endpoint leaves', '127.70.13', (open) => {
       await held.receives('still')
       expect(await held.ends()).toBe('reset')
       expect(performance.now() - removedMs).toBeGreaterThan(SHORT_MS - EARLY_MS)
-      expect((await world.ended(1))[0]).toMatchObject({ end: 'endpoint-removed' })
+      expect((await world.ended(1))[0]).toMatchObject({ end: 'drain-timeout' })
     })
   }
 
@@ -83,7 +85,7 @@ describeOnEngines('a session whose endpoint leaves', '127.70.13', (open) => {
     expect(await other.ends()).toBe('reset')
     await held.send(' still')
     await held.receives('still')
-    expect((await world.ended(1)).map(({ end }) => end)).toEqual(['endpoint-removed'])
+    expect((await world.ended(1)).map(({ end }) => end)).toEqual(['drain-timeout'])
   })
 
   it('goes by what the Service says when it leaves, not by what it said before', async () => {
@@ -98,21 +100,80 @@ describeOnEngines('a session whose endpoint leaves', '127.70.13', (open) => {
     expect(await kept.ends()).toBe('reset')
   })
 
+  const unready = (slice: Json): Json => ({
+    ...slice,
+    endpoints: (slice['endpoints'] as object[]).map((endpoint) => ({ ...endpoint, conditions: { ready: false } })),
+  })
+
   it('is kept when the endpoint only becomes not ready', async () => {
     await using world = await open()
     const slices = slicesOf('web', await world.endpoints('a', 'b'))
     const [first, second] = slices as [Json, Json]
-    const notReady = {
-      ...first,
-      endpoints: (first['endpoints'] as object[]).map((endpoint) => ({ ...endpoint, conditions: { ready: false } })),
-    }
     await world.apply(service('cut'), slices)
     const held = await Promise.all(Array.from({ length: 4 }, () => world.greeted(WEB)))
-    await world.apply(service('cut'), notReady, second)
+    await world.apply(service('cut'), unready(first), second)
     expect(new Set(await world.askTimes(3, WEB)).size).toBe(1)
     for (const client of held) {
       await client.send(' still')
       await client.receives('still')
     }
+  })
+
+  it('is cut when the endpoint becomes not ready where the Service says so, at once or after a while', async () => {
+    for (const [policy, end] of [
+      ['cut', 'endpoint-unready'],
+      [`drain=${SHORT_MS}ms`, 'drain-timeout'],
+    ] as const) {
+      await using world = await open()
+      const slices = slicesOf('web', await world.endpoints('a', 'b'))
+      const [first, second] = slices as [Json, Json]
+      const web = aService(
+        'web',
+        { clusterIP: '127.70.13.1', ports: [{ port: 8080 }] },
+        {
+          annotations: { 'portald.io/on-endpoint-unready': policy },
+        },
+      )
+      await world.apply(web, slices)
+      const held = await Promise.all(Array.from({ length: 4 }, () => world.greeted(WEB)))
+      await world.apply(web, unready(first), second)
+      const stays = await world.ask(WEB)
+      for (const client of held) {
+        if (client.text !== stays) expect(await client.ends()).toBe('reset')
+        else {
+          await client.send(' still')
+          await client.receives('still')
+        }
+      }
+      // The one that asked ended by itself.
+      const ends = (await world.ended(3)).map((record) => record.end)
+      expect(ends.filter((one) => one === end)).toHaveLength(2)
+    }
+  })
+
+  it('is cut when its endpoint is found down where the Service says so', async () => {
+    await using world = await open()
+    const [a, b] = (await world.endpoints('a', 'b')) as [TcpEndpoint, TcpEndpoint]
+    const [checkOfA] = await Promise.all(
+      [a, b].map(({ address }) => world.keep(TcpEndpoint.open(address.ip, 'shut', CHECK_PORT))),
+    )
+    const annotations = {
+      'portald.io/check': 'tcp',
+      'portald.io/check-port': `${CHECK_PORT}`,
+      'portald.io/check-interval': '100ms',
+      'portald.io/on-endpoint-down': 'cut',
+    }
+    const web = aService('web', { clusterIP: '127.70.13.1', ports: [{ port: 8080 }] }, { annotations })
+    await world.apply(web, slicesOf('web', [a, b]))
+    const held = await Promise.all(Array.from({ length: 4 }, () => world.greeted(WEB)))
+    await checkOfA?.[Symbol.asyncDispose]()
+    for (const client of held) {
+      if (client.text === 'a') expect(await client.ends()).toBe('reset')
+      else {
+        await client.send(' still')
+        await client.receives('still')
+      }
+    }
+    expect((await world.ended(2)).map(({ end }) => end)).toEqual(['endpoint-down', 'endpoint-down'])
   })
 })

@@ -4,7 +4,9 @@ import { EngineWorld, type OpenTestEngine, type WorldOptions } from '../support/
 import { attemptCases } from './engine-attempts.cases.ts'
 import { endCases } from './engine-ends.cases.ts'
 import { fuzzCases } from './engine-fuzz.cases.ts'
+import { lifeCases } from './engine-life.cases.ts'
 import { limitCases } from './engine-limits.cases.ts'
+import { listCases } from './engine-list.cases.ts'
 import { listenerCases } from './engine-listeners.cases.ts'
 import { proxyCases } from './engine-proxy.cases.ts'
 import { tcpCases } from './engine-tcp.cases.ts'
@@ -38,8 +40,10 @@ export function engineCases(openEngine: OpenTestEngine, suite: EngineSuite): voi
   }
   tcpCases(cases)
   endCases(cases)
+  lifeCases(cases)
   attemptCases(cases)
   listenerCases(cases)
+  listCases(cases)
   limitCases(cases)
   proxyCases(cases)
   udpCases(cases)

@@ -52,6 +52,13 @@ describe.skipIf(skipped !== '')(`SCTP on the native engine${skipped}`, () => {
     const listener = await listenSoon(world)
     await establish(wire, listener, 5_001)
     expect(world.engine.sessions()).toBe(1)
+    expect(await world.engine.list({ protocol: 'TCP' }, 9)).toMatchObject({ matched: 0 })
+    expect((await world.engine.list({}, 9)).sessions).toMatchObject([
+      { protocol: 'SCTP', state: 'open', attempts: 1, lease: 0, bytesFromClient: 5, datagramsFromClient: 1, worker: 0 },
+    ])
+    const moved: number[] = []
+    world.engine.tally(({ bytesFromClient }) => moved.push(bytesFromClient))
+    expect(moved).toEqual([5])
     expect(await world.engine.cut({ protocol: 'TCP' }, 'killed')).toBe(0)
     expect(await world.engine.cut({ protocol: 'UDP' }, 'killed')).toBe(0)
     expect(await world.engine.cut({ listeners: [listener.spec.id] }, 'killed')).toBe(1)

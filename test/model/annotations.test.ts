@@ -1,7 +1,9 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { parseDuration } from '../../src/lib/duration.ts'
-import { ANNOTATION_PREFIX, ANNOTATIONS, parseAnnotations } from '../../src/model/annotations.ts'
+import { ANNOTATION_PREFIX } from '../../src/model/annotation-rule.ts'
+import { ANNOTATIONS, parseAnnotations } from '../../src/model/annotations.ts'
+import { parseCheckText } from '../../src/model/check-text.ts'
 import { Findings } from '../../src/model/findings.ts'
 import { DEFAULT_PARSE_OPTIONS, type ServiceDefaults } from '../../src/model/parse-options.ts'
 
@@ -19,7 +21,12 @@ const DEFAULTS = {
   acceptProxy: undefined,
   userTimeoutMs: undefined,
   onEndpointRemoved: { do: 'keep' },
+  onEndpointUnready: { do: 'keep' },
+  onEndpointDown: { do: 'keep' },
+  onServiceRemoved: undefined,
+  maxSessionMs: undefined,
   sourceAddress: 'proxy',
+  health: { check: undefined, agent: undefined, ejection: undefined, panicPercent: 0 },
 }
 
 const NOTHING_ELSE = { uniqueId: false, crc32c: false, receivedTlvs: false, customTlvs: [] }
@@ -46,6 +53,12 @@ describe('annotations', () => {
     ['on-endpoint-removed', 'cut', { onEndpointRemoved: { do: 'cut' } }],
     ['on-endpoint-removed', 'drain=30s', { onEndpointRemoved: { do: 'drain', deadlineMs: 30_000 } }],
     ['on-endpoint-removed', ' drain=5 ', { onEndpointRemoved: { do: 'drain', deadlineMs: 5000 } }],
+    ['on-endpoint-unready', 'cut', { onEndpointUnready: { do: 'cut' } }],
+    ['on-endpoint-unready', 'drain=1m', { onEndpointUnready: { do: 'drain', deadlineMs: 60_000 } }],
+    ['on-endpoint-down', 'drain=5s', { onEndpointDown: { do: 'drain', deadlineMs: 5_000 } }],
+    ['on-service-removed', 'keep', { onServiceRemoved: { do: 'keep' } }],
+    ['on-service-removed', 'drain=1m', { onServiceRemoved: { do: 'drain', deadlineMs: 60_000 } }],
+    ['max-session-duration', '8h', { maxSessionMs: 28_800_000 }],
     ['scheduler', 'mh', { scheduler: 'mh' }],
     ['weights', '10.1.0.1=3', { weights: { '10.1.0.1': 3 } }],
     ['weights', ' 10.1.0.1 = 0 , 2001:DB8::0:1=65535 ', { weights: { '10.1.0.1': 0, '2001:db8::1': 65_535 } }],
@@ -95,6 +108,93 @@ describe('annotations', () => {
     expect(read({ [name]: text })).toEqual({ options: { ...DEFAULTS, ...options }, findings: [], rejected: false })
   })
 
+  const PACE = { intervalMs: 2_000, timeoutMs: 1_000 }
+  const CHECK = { ...PACE, port: undefined, rise: 2, fall: 3 }
+  const good = [[200, 399]]
+  it.each([
+    [{ check: 'tcp' }, { check: { ...CHECK, question: { how: 'tcp', send: '', expect: '' } } }],
+    [
+      { check: 'tcp', 'check-send': 'PING\\r\\n', 'check-expect': '+PONG' },
+      { check: { ...CHECK, question: { how: 'tcp', send: 'PING\r\n', expect: '+PONG' } } },
+    ],
+    [
+      { check: 'udp', 'check-send': '\\x00\\xfFé\\\\t' },
+      { check: { ...CHECK, question: { how: 'udp', send: '\0\xff\xc3\xa9\\t', expect: '' } } },
+    ],
+    [{ check: 'http' }, { check: { ...CHECK, question: { how: 'http', path: '/', statuses: good } } }],
+    [
+      {
+        check: 'http:/a?b=c',
+        'check-port': '9',
+        'check-interval': '500ms',
+        'check-timeout': '5',
+        'check-rise': '1',
+        'check-fall': '100',
+      },
+      {
+        check: {
+          question: { how: 'http', path: '/a?b=c', statuses: good },
+          port: 9,
+          intervalMs: 500,
+          timeoutMs: 5_000,
+          rise: 1,
+          fall: 100,
+        },
+      },
+    ],
+    [
+      { check: 'http:/', 'check-expect': '200-299, 404' },
+      {
+        check: {
+          ...CHECK,
+          question: {
+            how: 'http',
+            path: '/',
+            statuses: [
+              [200, 299],
+              [404, 404],
+            ],
+          },
+        },
+      },
+    ],
+    [{ check: 'exec:redis' }, { check: { ...CHECK, question: { how: 'exec', program: 'redis' } } }],
+    [{ 'agent-check': '8100', 'check-interval': '1s' }, { agent: { ...PACE, intervalMs: 1_000, port: 8_100 } }],
+    [{ 'eject-after': '5' }, { ejection: { after: 5, baseMs: 10_000, mostPercent: 50 } }],
+    [
+      { 'eject-after': '1', 'eject-time': '1m', 'eject-most': '100%', 'panic-threshold': '30%' },
+      { ejection: { after: 1, baseMs: 60_000, mostPercent: 100 }, panicPercent: 30 },
+    ],
+  ])('put together what is to be known of the health of endpoints: %j', (annotations, health) => {
+    const { options, findings } = read(annotations, { checkPrograms: ['redis'] })
+    expect(options.health).toEqual({ ...DEFAULTS.health, ...health })
+    expect(findings).toEqual([])
+  })
+
+  it.each([
+    [{ check: 'exec:rm' }, 'must name a program of --check-program: there is redis'],
+    [{ check: 'exec:../rm' }, 'must be tcp, udp, http:/path or exec:NAME'],
+    [{ check: 'tcp:1' }, 'must be tcp, udp, http:/path or exec:NAME'],
+    [{ check: 'http:/a b' }, 'must be tcp, udp, http:/path or exec:NAME'],
+    [{ check: 'http:/a\r\nb' }, 'must be tcp, udp, http:/path or exec:NAME'],
+    [{ check: 'udp' }, 'needs portald.io/check-send: whoever is not asked does not answer'],
+    [{ check: 'http', 'check-expect': 'OK' }, 'must be statuses such as 200-299,404'],
+    [{ check: 'http', 'check-expect': '300-200' }, 'must be statuses such as 200-299,404'],
+    [{ check: 'tcp', 'check-expect': '\\q' }, 'must be text as for portald.io/check-send'],
+    [{ 'check-send': '\\x0' }, /^must be up to 1024 bytes of text/],
+    [{ 'check-expect': 'OK' }, 'means nothing without portald.io/check'],
+    [{ 'check-interval': '10ms' }, 'must be a duration from 50ms to 1h, such as 2s'],
+    [{ 'agent-check': '0' }, 'must be a port from 1 to 65535'],
+    [{ 'eject-most': '101%' }, 'must be a share from 0% to 100%, such as 50%'],
+    [{ 'eject-most': '50' }, 'must be a share from 0% to 100%, such as 50%'],
+  ])('say what is wrong about health: %j', (annotations, message) => {
+    const { options, findings } = read(annotations, { checkPrograms: ['redis'] })
+    expect(options.health).toEqual(DEFAULTS.health)
+    expect(findings).toEqual([
+      expect.objectContaining({ message: typeof message === 'string' ? message : expect.stringMatching(message) }),
+    ])
+  })
+
   it('put attempts and their timeouts together in any order', () => {
     const wanted = { options: { ...DEFAULTS, connectMs: [3000, 3000] }, findings: [], rejected: false }
     expect(read({ attempts: '2', 'connect-timeout': '3s' })).toEqual(wanted)
@@ -123,6 +223,10 @@ describe('annotations', () => {
     ['on-endpoint-removed', 'drain=-1s'],
     ['on-endpoint-removed', 'Keep'],
     ['on-endpoint-removed', ''],
+    ['on-endpoint-unready', 'drain'],
+    ['on-service-removed', 'stop'],
+    ['max-session-duration', '0'],
+    ['max-session-duration', '8h,9h'],
     ['scheduler', 'WRR'],
     ['scheduler', ''],
     ['weights', ''],
@@ -234,6 +338,25 @@ describe('annotations', () => {
       findings,
     )
     expect(findings.list()).toEqual([])
+  })
+
+  it('read any text that a check sends, or none of it, and never more than it may be', () => {
+    const parts = fc.constantFrom('\\', '\\r', '\\x', '\\x0', '\\xff', '\\\\', 'é', '😀', '\ud800', 'a', '\n')
+    fc.assert(
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.array(parts).map((all) => all.join('')),
+        ),
+        (text) => {
+          const bytes = parseCheckText(text)
+          if (bytes !== undefined)
+            expect([...bytes].every((byte) => byte.charCodeAt(0) < 256) && bytes.length <= 1_024).toBe(true)
+          const escaped = [...Buffer.from(text)].map((byte) => `\\x${byte.toString(16).padStart(2, '0')}`).join('')
+          if (text.length < 200) expect(parseCheckText(escaped)).toBe(Buffer.from(text).toString('latin1'))
+        },
+      ),
+    )
   })
 
   it('are never a reason to fail', () => {

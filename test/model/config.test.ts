@@ -64,6 +64,8 @@ describe('configuration', () => {
         serviceNodePortRange: [30000, 32767],
         onlyWithoutIpvs: false,
         scheduler: 'rr',
+        checkPrograms: new Map(),
+        checksAtOnce: 64,
         logLevel: 'info',
         accessLog: undefined,
         metricsBindAddress: { ip: '127.0.0.1', port: 10249 },
@@ -106,6 +108,19 @@ describe('configuration', () => {
     expect(parse({ flags: { nodeLabel: ['zone'] } }).lines).toEqual([
       '--node-label: error: "zone": must be a label such as topology.kubernetes.io/zone=zone-a',
     ])
+  })
+
+  it('takes programs that check endpoints by name, as words between spaces', () => {
+    const flags = { checkProgram: ['redis=/usr/bin/redis-cli -h {ip}  -p {port} ping', 'b=/b'] }
+    const programs = parse({ flags }).configuration?.checkPrograms
+    expect([...(programs ?? [])]).toEqual([
+      ['redis', ['/usr/bin/redis-cli', '-h', '{ip}', '-p', '{port}', 'ping']],
+      ['b', ['/b']],
+    ])
+    expect(parse({ file: file({ checkProgram: ['a=/a b,c'] }) }).configuration?.checkPrograms.get('a')).toEqual(['/a', 'b,c'])
+    for (const wrong of ['a', 'a=', 'a=true', 'a=./a', '=/a', 'a b=/a', 'a;b=/a']) {
+      expect(parse({ flags: { checkProgram: [wrong] } }).lines, wrong).toEqual([expect.stringContaining('must be a name, =')])
+    }
   })
 
   it('takes lists repeated, between commas, or as lists of the file', () => {

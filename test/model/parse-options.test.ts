@@ -13,7 +13,19 @@ describe('how objects are read', () => {
   })
 
   it('follows the configuration in what holds for Services that do not say', () => {
-    const flags = { idleTimeout: ['1s'], halfCloseTimeout: ['2s'], udpTimeout: ['3s'], scheduler: ['lc'] }
-    expect(of(flags)?.defaults).toEqual({ idleMs: 1000, halfCloseMs: 2000, udpIdleMs: 3000, scheduler: 'lc' })
+    const flags = {
+      idleTimeout: ['1s'],
+      halfCloseTimeout: ['2s'],
+      udpTimeout: ['3s'],
+      scheduler: ['lc'],
+      checkProgram: ['a=/bin/true'],
+    }
+    expect(of(flags)?.defaults).toEqual({
+      idleMs: 1000,
+      halfCloseMs: 2000,
+      udpIdleMs: 3000,
+      scheduler: 'lc',
+      checkPrograms: ['a'],
+    })
   })
 })

@@ -40,6 +40,11 @@ describe('a Service', () => {
         acceptProxy: undefined,
         userTimeoutMs: undefined,
         onEndpointRemoved: { do: 'keep' },
+        health: { check: undefined, agent: undefined, ejection: undefined, panicPercent: 0 },
+        onEndpointUnready: { do: 'keep' },
+        onEndpointDown: { do: 'keep' },
+        onServiceRemoved: undefined,
+        maxSessionMs: undefined,
         sourceAddress: 'proxy',
       },
     })

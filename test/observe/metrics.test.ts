@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { beforeEach, describe, expect, it } from 'vitest'
 import { manualClock } from '../../src/lib/clock.ts'
+import type { HealthTotals } from '../../src/model/health.ts'
+import type { ServicePortKey } from '../../src/model/keys.ts'
 import { SESSION_ENDS, sessionEndNumber } from '../../src/model/session.ts'
 import {
   connectBucketCell,
@@ -22,6 +24,13 @@ function ledger(rows = 2, serviceSlots = 8) {
 }
 type Ledger = ReturnType<typeof ledger>
 
+const HEALTH: HealthTotals = {
+  service: 'default/web:http/TCP' as ServicePortKey,
+  states: { up: 3, down: 1, ejected: 0 },
+  changes: { up: 4, down: 5, ejected: 6 },
+  checks: { good: 13, bad: 14 },
+}
+
 function add(views: Ledger, row: number, slot: number, cell: number, value: number): void {
   const services = views.rows[row]?.services as Float64Array
   services[serviceBase(slot) + cell] = (services[serviceBase(slot) + cell] ?? 0) + value
@@ -32,6 +41,7 @@ function reading(more: Partial<MetricsReading> = {}): MetricsReading {
     build: { version: '0.1.0', engine: 'node', workers: 1 },
     ledger: ledger(),
     services: [],
+    health: [],
     affinity: { entries: 0, evictions: 0 },
     listeners: new Map(),
     sources: [],
@@ -97,6 +107,7 @@ describe('metrics', () => {
         { slot: 0, key: 'default/web:http/TCP' },
         { slot: 1, key: 'default/dns:dns/UDP' },
       ],
+      health: [HEALTH],
       listeners: new Map([['listening', 1]]),
       sources: [{ name: 'a.yaml', synced: true, readAtMs: 0 }],
     })
@@ -202,6 +213,7 @@ describe('metrics', () => {
       ],
       listeners: new Map([['listening', 5]]),
       problems: { error: 1, warning: 2 },
+      health: [HEALTH],
       affinity: { entries: 6, evictions: 7 },
       snapshotRevision: 8,
       vips: 3,
@@ -219,6 +231,11 @@ describe('metrics', () => {
         'portald_listeners{state="listening"} 5',
         'portald_problems{severity="error"} 1',
         'portald_problems{severity="warning"} 2',
+        'portald_endpoints{service="default/web:http",protocol="TCP",state="up"} 3',
+        'portald_endpoints{service="default/web:http",protocol="TCP",state="ejected"} 0',
+        'portald_endpoint_changes_total{service="default/web:http",protocol="TCP",state="down"} 5',
+        'portald_checks_total{service="default/web:http",protocol="TCP",result="good"} 13',
+        'portald_checks_total{service="default/web:http",protocol="TCP",result="bad"} 14',
         'portald_affinity_entries 6',
         'portald_affinity_evictions_total 7',
         'portald_snapshot_revision 8',

@@ -138,7 +138,7 @@ describe('sessions of an endpoint that left', () => {
     await world.apply(removing('cut'), slice('10.1.0.2'))
     expect(world.engine.cuts).toEqual([{ filter: { leases: [session.endpoint?.slot] }, end: 'endpoint-removed' }])
     await Promise.resolve()
-    expect(world.logger.of('endpoint.removed')).toMatchObject([{ fields: { sessions: 1 } }])
+    expect(world.logger.of('sessions.cut')).toMatchObject([{ fields: { sessions: 1 } }])
   })
 
   it('are cut at once when a whole Service that says cut is gone', async () => {
@@ -146,7 +146,7 @@ describe('sessions of an endpoint that left', () => {
     await world.apply(removing('cut'), slice('10.1.0.1', '10.1.0.2'))
     const leases = [world.connect(WEB, A), world.connect(WEB, A)].map((session) => session.endpoint?.slot)
     await world.apply()
-    expect(world.engine.cuts).toEqual([{ filter: { leases }, end: 'endpoint-removed' }])
+    expect(world.engine.cuts).toEqual([{ filter: { leases }, end: 'service-removed' }])
   })
 
   it('have as long as the Service says', async () => {
@@ -157,7 +157,7 @@ describe('sessions of an endpoint that left', () => {
     world.clock.advance(29_999)
     expect(world.engine.cuts).toEqual([])
     world.clock.advance(1)
-    expect(world.engine.cuts).toEqual([{ filter: { leases: [session.endpoint?.slot] }, end: 'endpoint-removed' }])
+    expect(world.engine.cuts).toEqual([{ filter: { leases: [session.endpoint?.slot] }, end: 'drain-timeout' }])
   })
 
   it('go by what the Service says when the endpoint leaves', async () => {
@@ -257,5 +257,116 @@ describe('a ledger that is full', () => {
     expect(world.go(WEB, A)).toBe('1')
     expect(world.go('TCP/10.0.0.2:80', A)).toBe('no-endpoint')
     expect(world.logger.of('ledger.full')).toMatchObject([{ fields: { key: 'default/more' } }])
+  })
+})
+
+describe('sessions of an endpoint that is not ready any more', () => {
+  const told = (unready: string, removed = 'keep') =>
+    aService('web', {}, { annotations: { 'portald.io/on-endpoint-unready': unready, 'portald.io/on-endpoint-removed': removed } })
+  const ready = slice('10.1.0.1', '10.1.0.2')
+  const oneUnready = aSlice('web', [['10.1.0.1', { ready: false, serving: false }], '10.1.0.2'])
+
+  /** A world with a session to each endpoint; `slot` is the first one's. */
+  async function createWorld(service: Json) {
+    const world = createPolicyWorld()
+    await world.apply(service, ready)
+    const sessions = [world.connect(WEB, A), world.connect(WEB, A)]
+    const slot = sessions.find(({ endpoint }) => endpoint?.key === '10.1.0.1:8080/TCP')?.endpoint?.slot as number
+    return { world, slot }
+  }
+
+  it('go on by default', async () => {
+    const { world } = await createWorld(web)
+    await world.apply(web, oneUnready)
+    world.clock.advance(10_000_000)
+    expect(world.engine.cuts).toEqual([])
+  })
+
+  it('are cut at once where the Service says cut, once', async () => {
+    const { world, slot } = await createWorld(told('cut'))
+    await world.apply(told('cut'), oneUnready)
+    expect(world.engine.cuts).toEqual([{ filter: { leases: [slot] }, end: 'endpoint-unready' }])
+    await world.apply(told('cut'), oneUnready, aService('api', { clusterIP: '10.0.0.2' }))
+    expect(world.engine.cuts).toHaveLength(1)
+  })
+
+  it('have as long as the Service says', async () => {
+    const { world, slot } = await createWorld(told('drain=30s'))
+    await world.apply(told('drain=30s'), oneUnready)
+    world.clock.advance(29_999)
+    expect(world.engine.cuts).toEqual([])
+    world.clock.advance(1)
+    expect(world.engine.cuts).toEqual([{ filter: { leases: [slot] }, end: 'drain-timeout' }])
+  })
+
+  it('are left alone if it is ready again before the deadline', async () => {
+    const { world } = await createWorld(told('drain=30s'))
+    await world.apply(told('drain=30s'), oneUnready)
+    world.clock.advance(20_000)
+    await world.apply(told('drain=30s'), ready)
+    world.clock.advance(20_000)
+    expect(world.engine.cuts).toEqual([])
+  })
+
+  it('keep their deadline when it is removed meanwhile', async () => {
+    const { world, slot } = await createWorld(told('drain=30s'))
+    await world.apply(told('drain=30s'), oneUnready)
+    world.clock.advance(20_000)
+    await world.apply(told('drain=30s'), slice('10.1.0.2'))
+    world.clock.advance(10_000)
+    expect(world.engine.cuts).toEqual([{ filter: { leases: [slot] }, end: 'drain-timeout' }])
+  })
+
+  it('are cut when it comes back as one that is not ready, as if it had turned so then', async () => {
+    const { world, slot } = await createWorld(told('drain=10s', 'drain=30s'))
+    await world.apply(told('drain=10s', 'drain=30s'), slice('10.1.0.2'))
+    world.clock.advance(20_000)
+    await world.apply(told('drain=10s', 'drain=30s'), oneUnready)
+    world.clock.advance(9_999)
+    expect(world.engine.cuts).toEqual([])
+    world.clock.advance(1)
+    expect(world.engine.cuts).toEqual([{ filter: { leases: [slot] }, end: 'drain-timeout' }])
+  })
+})
+
+describe('sessions of a Service that is gone', () => {
+  const told = (policy: string) =>
+    aService('web', {}, { annotations: { 'portald.io/on-service-removed': policy, 'portald.io/on-endpoint-removed': 'cut' } })
+
+  it('go by what it says of that, not by what it says of its endpoints', async () => {
+    const world = createPolicyWorld()
+    await world.apply(told('keep'), slice('10.1.0.1'))
+    world.connect(WEB, A)
+    await world.apply(slice('10.1.0.1'))
+    expect(world.engine.cuts).toEqual([])
+  })
+
+  it('have as long as it says, and are left alone if it is back by then', async () => {
+    const world = createPolicyWorld()
+    await world.apply(told('drain=30s'), slice('10.1.0.1'))
+    const leases = [world.connect(WEB, A).endpoint?.slot]
+    await world.apply(slice('10.1.0.1'))
+    world.clock.advance(20_000)
+    await world.apply(told('drain=30s'), slice('10.1.0.1'))
+    world.clock.advance(20_000)
+    expect(world.engine.cuts).toEqual([])
+    await world.apply()
+    world.clock.advance(30_000)
+    expect(world.engine.cuts).toEqual([{ filter: { leases }, end: 'drain-timeout' }])
+  })
+
+  it('end by the same rule when only their port of it goes', async () => {
+    const world = createPolicyWorld()
+    const ports = [
+      { name: 'a', port: 80 },
+      { name: 'b', port: 81 },
+    ]
+    const annotations = { 'portald.io/on-service-removed': 'cut' }
+    const slices = aSlice('web', ['10.1.0.1'], { ports: ports.map(({ name, port }) => ({ name, port, protocol: 'TCP' })) })
+    await world.apply(aService('web', { ports }, { annotations }), slices)
+    const leases = [world.connect(WEB, A).endpoint?.slot]
+    world.connect('TCP/10.0.0.1:81', A)
+    await world.apply(aService('web', { ports: ports.slice(1) }, { annotations }), slices)
+    expect(world.engine.cuts).toEqual([{ filter: { leases }, end: 'service-removed' }])
   })
 })

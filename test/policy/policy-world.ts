@@ -1,3 +1,4 @@
+import type { AskEndpoint } from '../../src/health/ask.ts'
 import { manualClock } from '../../src/lib/clock.ts'
 import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
 import type { ListenerKey } from '../../src/model/keys.ts'
@@ -13,11 +14,23 @@ import { scriptedRandom } from '../support/scripted-random.ts'
 export interface PolicyWorldOptions extends CompilerOptions {
   readonly serviceSlots?: number
   readonly endpointSlots?: number
+  /** What endpoints answer when they are asked whether they work. */
+  readonly ask?: AskEndpoint
+  readonly checksAtOnce?: number
 }
+
+/** Whoever is asked works. */
+const askNobody: AskEndpoint = () => Promise.resolve({ said: '' })
 
 /** Everything but sockets: objects are compiled and put in force as in a process, and scripted clients take the place of
  *  an engine. Every rotation begins with the first endpoint. */
-export function createPolicyWorld({ serviceSlots = 16, endpointSlots = 64, ...options }: PolicyWorldOptions = {}) {
+export function createPolicyWorld({
+  serviceSlots = 16,
+  endpointSlots = 64,
+  ask = askNobody,
+  checksAtOnce = 64,
+  ...options
+}: PolicyWorldOptions = {}) {
   const shared = createSharedState({ rows: 1, serviceSlots, endpointSlots, affinityEntries: 1024, recordsPerRing: 256 })
   const clock = manualClock()
   const compiler = createCompiler(options)
@@ -32,6 +45,7 @@ export function createPolicyWorld({ serviceSlots = 16, endpointSlots = 64, ...op
     clock,
     random: scriptedRandom(),
     logger,
+    checks: { programs: new Map(), atOnce: checksAtOnce, ask },
     onSession: (record) => records.push(record),
   })
   const listenerOf = (key: string) => plane.pool.idOf(key as ListenerKey) ?? 0

@@ -1,31 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import type { ServiceKey } from '../../src/model/keys.ts'
-import { aService, aSlice, type Json } from '../support/objects.ts'
+import { aSlice, type Json } from '../support/objects.ts'
 import { createPolicyWorld } from './policy-world.ts'
-
-const WEB = 'TCP/10.0.0.1:80'
-const web = 'default/web' as ServiceKey
-
-/** A Service with these annotations, less the prefix. */
-function service(annotations: Record<string, string>, spec: Json = {}): Json {
-  const prefixed = Object.fromEntries(Object.entries(annotations).map(([name, value]) => [`portald.io/${name}`, value]))
-  return aService('web', spec, { annotations: prefixed })
-}
-
-/** Endpoints 10.1.0.n. */
-const slice = (...numbers: number[]) =>
-  aSlice(
-    'web',
-    numbers.map((n) => `10.1.0.${n}`),
-  )
-const clients = (count: number) => Array.from({ length: count }, (_, n) => `192.0.2.${n + 1}`)
-
-/** How often each endpoint comes in an answer of `go`. */
-function shares(answer: string): Record<string, number> {
-  const counts: Record<string, number> = {}
-  for (const one of answer.split(' ')) counts[one] = (counts[one] ?? 0) + 1
-  return counts
-}
+import { clients, service, shares, slice, WEB, web } from './web-service.ts'
 
 describe('weights of a Service', () => {
   it('by address are those of the scheduler', async () => {

@@ -36,7 +36,16 @@ function createWorld(...random: number[]) {
     /** The next picks of this route: the last number of each address. */
     pick(route: PublishedRoute | undefined, count: number): string {
       const { scheduler, endpoints, serviceSlot, rotation, ip } = route as PublishedRoute
-      const state = { ledger: ledger.views, row: 0, serviceSlot, rotation, ip, random: scriptedRandom(), now: () => 0 }
+      const state = {
+        ledger: ledger.views,
+        row: 0,
+        serviceSlot,
+        rotation,
+        ip,
+        panicPercent: 0,
+        random: scriptedRandom(),
+        now: () => 0,
+      }
       const picker = createPicker(scheduler, endpoints, state)
       return Array.from({ length: count }, () => picker.pick(clientAddress('192.0.2.1'), []))
         .map((position) => /(\w+)\]?:\d+\/TCP$/.exec(route?.endpoints[position]?.key ?? '')?.[1])
@@ -81,6 +90,7 @@ describe('publishing routes', () => {
       protocol: 'TCP',
       ip: '10.0.0.1',
       scheduler: 'rr',
+      panicPercent: 0,
       endpoints: [
         { slot: 0, key: '10.1.0.1:8080/TCP', address: { ip: '10.1.0.1', port: 8080 }, weight: 1, backup: false },
         { slot: 1, key: '10.1.0.2:8080/TCP', address: { ip: '10.1.0.2', port: 8080 }, weight: 1, backup: false },

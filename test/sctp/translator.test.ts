@@ -149,6 +149,20 @@ describe('an SCTP association', () => {
     expect(world.takeEnds()).toEqual(['client-idle'])
   })
 
+  it('is ended when it has lasted as long as it may, whatever it says', () => {
+    const world = createSctpWorld()
+    world.publish(['10.1.0.1'], { maxSessionMs: 100_000 })
+    const peers = new ScriptedAssociation(world).establish()
+    for (let n = 0; n < 8; n++) {
+      world.advance(10_000)
+      expect(peers.say(heartbeat())).toHaveLength(1)
+    }
+    // At the end or up to a tenth earlier.
+    world.advance(21_000)
+    expect(world.takeTexts()).toEqual([`${CLIENT} tag 111 ABORT`, `${A} tag 222 ABORT`])
+    expect(world.takeEnds()).toEqual(['max-duration'])
+  })
+
   it('is given up where a shutdown does not end', () => {
     const world = createSctpWorld()
     new ScriptedAssociation(world).establish().say(shutdown())

@@ -37,3 +37,16 @@ export function unreadBytes(localPort: number): number {
   )
   return [...lines].reduce((sum, [, unread]) => sum + Number.parseInt(unread as string, 16), 0)
 }
+
+/** TCP connections of this machine over IPv4 that have these ports, in whatever state; listening sockets do not count. */
+export function openConnections({
+  localPort,
+  remotePort,
+}: {
+  readonly localPort?: number
+  readonly remotePort?: number
+}): number {
+  const hex = (port: number | undefined) => port?.toString(16).toUpperCase().padStart(4, '0') ?? '[0-9A-F]+'
+  const line = new RegExp(`^ *\\d+: [0-9A-F]+:${hex(localPort)} [0-9A-F]+:${hex(remotePort)} (?!0A)[0-9A-F]+ `, 'gm')
+  return [...readFileSync('/proc/net/tcp', 'latin1').matchAll(line)].length
+}

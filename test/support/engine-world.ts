@@ -77,6 +77,7 @@ export interface RouteSketch
       | 'transparent'
       | 'udpIdleMs'
       | 'udpResponses'
+      | 'maxSessionMs'
       | 'userTimeoutMs'
       | 'prelude'
       | 'acceptProxy'
@@ -106,6 +107,7 @@ const DEFAULTS = {
   halfCloseMs: LONG_MS,
   udpIdleMs: LONG_MS,
   udpResponses: undefined,
+  maxSessionMs: undefined,
   prelude: undefined,
   acceptProxy: undefined,
   userTimeoutMs: undefined,
@@ -306,6 +308,7 @@ export class EngineWorld implements AsyncDisposable {
       serviceSlot,
       rotation: serviceSlot * ROTATIONS + (familyOf(spec.address.ip) === 6 ? 1 : 0),
       scheduler: 'rr',
+      panicPercent: 0,
       endpoints: endpoints.map((endpoint) => ({
         slot: this.slot(service, endpoint, spec.protocol),
         key: endpointKey(endpoint.address, spec.protocol),

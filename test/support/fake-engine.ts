@@ -1,4 +1,16 @@
-import type { Engine, ListenerSpec, ListenerStatus, SessionFilter } from '../../src/listener/listener.ts'
+import type {
+  Engine,
+  ListenerSpec,
+  ListenerStatus,
+  MovedSoFar,
+  RunningSession,
+  SessionFilter,
+  SessionListing,
+  SessionQuery,
+  TraceOrder,
+  WorkerReading,
+} from '../../src/listener/listener.ts'
+import { SessionMatcher } from '../../src/listener/session-matcher.ts'
 import type { RouteDelta } from '../../src/model/delta.ts'
 import type { SessionEnd } from '../../src/model/session.ts'
 
@@ -24,6 +36,7 @@ export class FakeEngine implements Engine {
   disposed = false
   /** Sees every delta before it is in force; may throw or wait. */
   onPublish: (delta: RouteDelta) => void | Promise<void> = () => {}
+  readonly traces: (TraceOrder | undefined)[] = []
   readonly #listening = new Map<number, ListenerSpec>()
   readonly #keys = new Map<number, string>()
   readonly #busy = new Map<string, string>()
@@ -86,8 +99,29 @@ export class FakeEngine implements Engine {
     return this.cutting
   }
 
+  /** Sessions that it says are running. */
+  running: readonly RunningSession[] = []
+
+  async list(query: SessionQuery, most: number): Promise<SessionListing> {
+    const matcher = new SessionMatcher(query)
+    const matching = this.running.filter((session) => matcher.wants(session.protocol) && matcher.takes(session, session.lastMs))
+    return { sessions: matching.slice(0, most), matched: matching.length }
+  }
+
   sessions(): number {
     return 0
+  }
+
+  async trace(order: TraceOrder | undefined): Promise<void> {
+    this.traces.push(order)
+  }
+
+  tally(look: (session: MovedSoFar) => void): void {
+    for (const session of this.running) look(session)
+  }
+
+  workers(): readonly WorkerReading[] {
+    return [{ sessions: 0, running: true }]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -62,6 +62,7 @@ export interface PickerWorldOptions {
   /** Threads that run sessions. */
   readonly rows?: number
   readonly random?: Random
+  readonly panicPercent?: number
 }
 
 /** What pickers are made of: shared memory, chance and time. */
@@ -70,12 +71,14 @@ export class PickerWorld {
   readonly views: ReturnType<typeof ledgerViews>
   nowMs = 1_000
   readonly #random: Random
+  readonly #panicPercent: number
 
-  constructor({ word = 0, rows = 1, random = seededRandom(7) }: PickerWorldOptions = {}) {
+  constructor({ word = 0, rows = 1, random = seededRandom(7), panicPercent = 0 }: PickerWorldOptions = {}) {
     this.shared = createSharedState({ rows, serviceSlots: 2, endpointSlots: 4_096, affinityEntries: 32, recordsPerRing: 2 })
     this.views = ledgerViews(this.shared)
     this.views.rotations[ROTATION] = word
     this.#random = random
+    this.#panicPercent = panicPercent
   }
 
   picker(scheduler: SchedulerName, endpoints: readonly RouteEndpoint[], row = 0, ip = '192.0.2.1'): Picker {
@@ -85,6 +88,7 @@ export class PickerWorld {
       serviceSlot: SERVICE_SLOT,
       rotation: ROTATION,
       ip: ip as Ip,
+      panicPercent: this.#panicPercent,
       random: this.#random,
       now: () => this.nowMs,
     })

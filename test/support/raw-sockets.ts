@@ -99,6 +99,12 @@ export class RawSockets implements Disposable {
     return unsent.failed ? 0 : unsent.value
   }
 
+  /** Bytes that have come and were not read. */
+  unread(fd: number): number {
+    const unread = this.#sockets.options.unreadBytes(fd)
+    return unread.failed ? 0 : unread.value
+  }
+
   halfClose(fd: number): void {
     this.#libc.calls.shutdown(fd, SHUT_WR)
   }

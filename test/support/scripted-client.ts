@@ -73,6 +73,7 @@ export class ScriptedSession {
 
   connected(): this {
     this.#tookMs = this.#clock.now() - this.#dialledMs
+    this.#policy.connected(this.endpoint?.slot ?? -1)
     return this
   }
 

@@ -57,7 +57,7 @@ export function createSctpWorld(options: SctpWorldOptions = {}) {
   let ids = 0
   const wheel = new TimerWheel(capacity, clock.now(), (flow) => associations.sessions.due(flow))
   const associations = createAssociations({
-    policy,
+    policy: () => policy,
     clock,
     random: seededRandom(seed),
     columns,
@@ -106,6 +106,8 @@ export function createSctpWorld(options: SctpWorldOptions = {}) {
       prelude: undefined,
       acceptProxy: undefined,
       userTimeoutMs: undefined,
+      maxSessionMs: undefined,
+      panicPercent: 0,
       ...change,
     }
     const delta = { revision: ++revision, set: [route], remove: [] }

@@ -2,14 +2,14 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Clock } from '../../lib/clock.ts'
 import type { Random } from '../../lib/random.ts'
 import type { Configuration } from '../../model/config.ts'
-import type { Logger } from '../../observe/logger.ts'
+import type { Logger, LogLevelControl } from '../../observe/logger.ts'
 import type { Proxy as RunningProxy } from '../../runtime/proxy.ts'
 import type { ObjectStore } from '../../store/store.ts'
 import type { Caller } from './guard.ts'
 import type { AdminStreams } from './streams.ts'
 
 /** What the proxy offers to routes: to look at it and to act on it, not to end it. */
-export type AdminProxy = Pick<RunningProxy, 'ready' | 'read' | 'addresses' | 'setEndpoint' | 'overrides' | 'refresh'>
+export type AdminProxy = Pick<RunningProxy, 'ready' | 'read' | 'addresses' | 'setEndpoint' | 'overrides' | 'refresh' | 'inspect'>
 
 /** What routes are given. None of it is theirs to dispose. */
 export interface AdminDeps {
@@ -25,6 +25,8 @@ export interface AdminDeps {
   readonly logger: Logger
   /** Who asks. Every route may be read by whoever was let in; requests that change something come only from those who may. */
   readonly callerOf: (request: FastifyRequest) => Caller
+  /** The level of the process's log; undefined where the log is somebody else's. */
+  readonly logLevel?: LogLevelControl | undefined
   /** Answers that go on: watches and traces. */
   readonly streams: AdminStreams
 }

@@ -1,5 +1,6 @@
 import type { RouteEndpoint } from '../../model/delta.ts'
-import { endpointWord, IN_MAINTENANCE, RAMP_STEPS } from '../../model/shared-layout.ts'
+import { type EndpointWord, endpointWord, IN_MAINTENANCE, RAMP_STEPS, WHOLE_SHARE } from '../../model/shared-layout.ts'
+import { panics } from '../panic.ts'
 import type { PickerState } from '../picker.ts'
 
 /** What a weight, and the parts of it that slow start has given so far, mean to a scheduler. 0: not to be picked. */
@@ -25,9 +26,12 @@ export class Weights {
   readonly #words: Int32Array
   readonly #versions: Int32Array
   readonly #serviceSlot: number
+  readonly #list: readonly RouteEndpoint[]
+  readonly #panicPercent: number
   #version: number
 
-  constructor(endpoints: readonly RouteEndpoint[], { ledger, serviceSlot }: PickerState, rule: WeightRule) {
+  constructor(endpoints: readonly RouteEndpoint[], state: PickerState, rule: WeightRule) {
+    const { ledger, serviceSlot, list, panicPercent } = state
     this.values = new Float64Array(endpoints.length)
     this.slots = Int32Array.from(endpoints, ({ slot }) => slot)
     this.#endpoints = endpoints
@@ -35,6 +39,8 @@ export class Weights {
     this.#words = ledger.endpointWords
     this.#versions = ledger.weightVersions
     this.#serviceSlot = serviceSlot
+    this.#list = list
+    this.#panicPercent = panicPercent
     this.#version = Atomics.load(this.#versions, serviceSlot)
     this.#read()
   }
@@ -49,15 +55,33 @@ export class Weights {
 
   #read(): boolean {
     let changed = false
+    let out = false
+    let shared = false
+    for (const { slot } of this.#endpoints) {
+      out ||= this.#word(slot, 'health') !== 0
+      shared ||= this.#word(slot, 'share') !== 0
+    }
+    if (out) out = !panics(this.#list, this.#words, this.#panicPercent)
     for (const [position, { slot, weight }] of this.#endpoints.entries()) {
-      const override = Atomics.load(this.#words, endpointWord(slot, 'override'))
-      const ramp = Atomics.load(this.#words, endpointWord(slot, 'ramp')) || RAMP_STEPS
-      const inForce = override === IN_MAINTENANCE ? 0 : override > 0 ? override - 1 : weight
-      const value = this.#rule(inForce, ramp)
+      const override = this.#word(slot, 'override')
+      const ramp = this.#word(slot, 'ramp') || RAMP_STEPS
+      const own = override === IN_MAINTENANCE ? 0 : override > 0 ? override - 1 : weight
+      const inForce = out && this.#word(slot, 'health') !== 0 ? 0 : own
+      // Whole numbers, and those of the objects wherever no agent has spoken.
+      const value = this.#rule(shared ? inForce * this.#share(slot) : inForce, ramp)
       if (value === this.values[position]) continue
       this.values[position] = value
       changed = true
     }
     return changed
+  }
+
+  #share(slot: number): number {
+    const said = this.#word(slot, 'share')
+    return said === 0 ? WHOLE_SHARE : said - 1
+  }
+
+  #word(slot: number, word: EndpointWord): number {
+    return Atomics.load(this.#words, endpointWord(slot, word))
   }
 }

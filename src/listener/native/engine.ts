@@ -11,9 +11,23 @@ import type { Protocol } from '../../model/keys.ts'
 import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import { bindFailure } from '../bind-failure.ts'
-import type { Capability, Engine, ListenerSpec, ListenerStatus, SessionFilter, SessionPolicy } from '../listener.ts'
+import type {
+  Capability,
+  Engine,
+  ListenerSpec,
+  ListenerStatus,
+  MovedSoFar,
+  SessionFilter,
+  SessionListing,
+  SessionPolicy,
+  SessionQuery,
+  TraceOrder,
+  WorkerReading,
+} from '../listener.ts'
 import { sctpRefusal } from '../sctp/refusal.ts'
+import { SessionMatcher } from '../session-matcher.ts'
 import { SctpFront } from './sctp-front.ts'
+import { listSessions, tallySessions } from './session-list.ts'
 import { SessionMover } from './session-mover.ts'
 import { WorkerCrew } from './worker-crew.ts'
 import { SCTP_ROW, type WorkerHandle } from './worker-handle.ts'
@@ -81,6 +95,8 @@ class NativeEngine implements Engine {
   /** Descriptors of listeners. */
   #held = 0
   #revision = 0
+  /** What a worker that takes another's place is told. */
+  #trace: TraceOrder | undefined
   #draining = false
   #disposed = false
 
@@ -182,6 +198,10 @@ class NativeEngine implements Engine {
     return answers.reduce((sum, { count }) => sum + count, 0)
   }
 
+  list(query: SessionQuery, most: number): Promise<SessionListing> {
+    return listSessions(this.#crew.workers, new SessionMatcher(query), most)
+  }
+
   /** Moves connected TCP sessions to another worker, as far as there is room for them; neither side notices. `worker` counts
    *  from 0. Returns how many. UDP sessions stay: their clients' datagrams come in at the socket of one worker. */
   move(filter: SessionFilter, worker: number): Promise<number> {
@@ -190,6 +210,19 @@ class NativeEngine implements Engine {
 
   sessions(): number {
     return this.#crew.workers.reduce((sum, worker) => sum + worker.sessions, 0)
+  }
+
+  async trace(order: TraceOrder | undefined): Promise<void> {
+    this.#trace = order
+    await this.#crew.ask({ do: 'trace', order })
+  }
+
+  tally(look: (session: MovedSoFar) => void): void {
+    tallySessions(this.#crew.workers, look)
+  }
+
+  workers(): readonly WorkerReading[] {
+    return this.#crew.workers.map(({ sessions, over }) => ({ sessions, running: !over }))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -207,6 +240,7 @@ class NativeEngine implements Engine {
   #instruct(worker: WorkerHandle): void {
     this.#shareDescriptors()
     void worker.ask({ do: 'publish', delta: { revision: this.#revision, set: [...this.#routes.values()], remove: [] } })
+    if (this.#trace) void worker.ask({ do: 'trace', order: this.#trace })
     for (const opened of this.#listeners.values()) if (opened.listening) void this.#hand(worker, opened)
     if (worker.row === SCTP_ROW) this.#sctp.revive()
   }

@@ -8,8 +8,9 @@ import type { Libc } from '../../lib/libc/load.ts'
 import { systemRandom } from '../../lib/random.ts'
 import type { RouteDelta } from '../../model/delta.ts'
 import type { SessionEnd } from '../../model/session.ts'
-import type { SessionFilter, SessionPolicy } from '../listener.ts'
+import type { SessionFilter, SessionPolicy, TraceOrder } from '../listener.ts'
 import { SctpRelay } from '../sctp/relay.ts'
+import { TracedPolicy } from '../traced-policy.ts'
 import { EndpointAddresses } from './endpoint-addresses.ts'
 import { ADOPTED_WORD, BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
@@ -48,6 +49,7 @@ export class Loop {
   readonly #start: WorkerStart
   readonly #port: MessagePort
   readonly #context: WorkerContext
+  readonly #policy: SessionPolicy
   readonly #control: Int32Array<SharedArrayBuffer>
   readonly #tcp: TcpSessions
   readonly #tcpDoors: TcpDoors
@@ -75,9 +77,10 @@ export class Loop {
     this.#control = estate.control
     this.#nextId = start.idBase
     const clock = new LoopClock(systemClock)
+    this.#policy = createPolicy(clock)
     const context = new WorkerContext({
       libc,
-      policy: createPolicy(clock),
+      policy: this.#policy,
       clock,
       estate,
       endpointSlots: start.shared.endpointSlots,
@@ -245,6 +248,9 @@ export class Loop {
       case 'adopt':
         this.#tcpMover.adopt(request.sessions)
         break
+      case 'trace':
+        this.#trace(request.order)
+        break
       case 'empty':
         this.#emptyTickets.push(request.ticket)
         this.#counted()
@@ -263,13 +269,13 @@ export class Loop {
   }
 
   #takeSctp({ fd4, fd6, routes }: WorkerRequest & { do: 'take-sctp' }): void {
-    const { clock, policy, libc, nextId, onFault } = this.#context
+    const { clock, libc, nextId, onFault } = this.#context
     const { sctp: columns } = this.#start.estate
     const wheel = new TimerWheel(columns.ids.length, clock.now(), (flow) => this.#sctp?.due(flow))
     this.#sctpWheel = wheel
     this.#sctp = new SctpRelay({
       libc,
-      policy,
+      policy: () => this.#context.policy,
       clock,
       random: systemRandom,
       columns,
@@ -292,6 +298,11 @@ export class Loop {
     hasten(this.#tcp.table, this.#tcpWheel, hurried)
     hasten(this.#udp.table, this.#udpWheel, hurried)
     this.#sctp?.hasten(hurried)
+  }
+
+  #trace(order: TraceOrder | undefined): void {
+    const context = this.#context
+    context.policy = order ? new TracedPolicy(this.#policy, context.clock, order, this.#start.row) : this.#policy
   }
 
   #leave({ id, sessions, end }: WorkerRequest & { do: 'leave' }): void {

@@ -2,7 +2,7 @@ import type { PublishedRoute, RouteDelta } from '../../model/delta.ts'
 import type { Protocol, SocketAddress } from '../../model/keys.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
-import type { SessionFilter } from '../listener.ts'
+import type { SessionFilter, TraceOrder } from '../listener.ts'
 import type { Estate } from './estate.ts'
 import type { GivenSessions, SessionSnapshot } from './session-snapshot.ts'
 
@@ -53,6 +53,7 @@ export type WorkerRequest =
   | { readonly do: 'forget'; readonly ticket: number; readonly places: readonly number[] }
   /** Go on with sessions of another worker. */
   | { readonly do: 'adopt'; readonly ticket: number; readonly sessions: readonly SessionSnapshot[] }
+  | { readonly do: 'trace'; readonly ticket: number; readonly order: TraceOrder | undefined }
   /** Answered when the last session has ended. */
   | { readonly do: 'empty'; readonly ticket: number }
 

@@ -55,6 +55,8 @@ export interface SessionSnapshot {
   readonly lastFrom: 'client' | 'endpoint'
   readonly idleMs: number
   readonly halfCloseMs: number
+  /** Infinity: it may last for ever. */
+  readonly lifeEndMs: number
   /** Whether the system asks both sides from time to time if they live. */
   readonly keepAlive: boolean
   /** The end that came first, once a side has ended. */

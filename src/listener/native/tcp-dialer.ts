@@ -247,7 +247,8 @@ export class TcpDialer {
     table.connectMs[session] = Math.max(0, now - (table.askedMs[session] as number))
     table.lastMs[session] = now
     table.clearTried(session)
-    this.#wheel.set(session, now + (table.idleMs[session] as number))
+    this.#context.policy.connected(table.leases[session] as number)
+    this.#wheel.set(session, Math.min(now + (table.idleMs[session] as number), table.lifeEndMs[session] as number))
   }
 
   /** The handshake with an endpoint has an outcome. */

@@ -2,6 +2,7 @@ import { ProxyError } from '../../lib/errors.ts'
 import { EPOLLOUT } from '../../lib/libc/constants.ts'
 import { type ClientAddress, SESSION_ENDS, sessionEndNumber } from '../../model/session.ts'
 import { writeClientWords } from '../client-words.ts'
+import { lifeEndMs } from '../life-end.ts'
 import type { SessionFilter } from '../listener.ts'
 import { isMeant } from '../session-filter.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
@@ -139,6 +140,7 @@ export class TcpMover {
       lastFrom: table.lastSide[session] === 0 ? 'client' : 'endpoint',
       idleMs: table.idleMs[session] as number,
       halfCloseMs: table.halfCloseMs[session] as number,
+      lifeEndMs: table.lifeEndMs[session] as number,
       keepAlive: table.keepAlive[session] !== 0,
       end: SESSION_ENDS[reason - 1],
       ...sides,
@@ -193,6 +195,7 @@ export class TcpMover {
     table.lastSide[session] = snapshot.lastFrom === 'client' ? 0 : 1
     table.idleMs[session] = snapshot.idleMs
     table.halfCloseMs[session] = snapshot.halfCloseMs
+    table.lifeEndMs[session] = snapshot.lifeEndMs
     table.keepAlive[session] = snapshot.keepAlive ? 1 : 0
     table.flags[2 * session] = this.#flags(2 * session, client)
     table.flags[2 * session + 1] = this.#flags(2 * session + 1, endpoint)
@@ -215,16 +218,19 @@ export class TcpMover {
   }
 
   /** Puts both sockets into epoll, which tells at once what is the matter with them, whenever it came. */
-  #resume(session: number, { listener, client, endpoint, lastMs, idleMs, halfCloseMs, end }: SessionSnapshot): void {
+  #resume(session: number, snapshot: SessionSnapshot): void {
+    const { listener, client, endpoint, lastMs, idleMs, halfCloseMs, end } = snapshot
     if (!this.#watch(2 * session, client) || !this.#watch(2 * session + 1, endpoint)) {
       this.#sessions.stop(session, 'over-limit')
       return
     }
     const resetting = client.fd === undefined || endpoint.fd === undefined
     // They may have become shorter while it was on its way.
-    const timeouts = this.#context.policy.timeouts(listener) ?? { idleMs, halfCloseMs }
-    const limitMs = end === undefined ? timeouts.idleMs : timeouts.halfCloseMs
-    this.#wheel.set(session, resetting ? this.#context.clock.now() : lastMs + limitMs)
+    const timeouts = this.#context.policy.timeouts(listener)
+    const limitMs = end === undefined ? (timeouts?.idleMs ?? idleMs) : (timeouts?.halfCloseMs ?? halfCloseMs)
+    if (timeouts) this.#table.lifeEndMs[session] = lifeEndMs(snapshot.id, snapshot.startedMs, timeouts.maxSessionMs)
+    const dueMs = Math.min(lastMs + limitMs, this.#table.lifeEndMs[session] as number)
+    this.#wheel.set(session, resetting ? this.#context.clock.now() : dueMs)
   }
 
   #watch(direction: number, { fd, waiting }: SideSnapshot): boolean {

@@ -15,6 +15,7 @@ import {
 } from '../../lib/libc/constants.ts'
 import { INT_BYTES, LINGER_BYTES } from '../../lib/libc/option-values.ts'
 import { type ClientAddress, SESSION_ENDS, type SessionEnd } from '../../model/session.ts'
+import { lifeEndMs } from '../life-end.ts'
 import type { SessionFilter } from '../listener.ts'
 import { MutableFacts } from '../session-facts.ts'
 import { isMeant } from '../session-filter.ts'
@@ -77,17 +78,19 @@ export class TcpSessions implements SessionOwner, Disposable {
   /** Begins a session for an accepted socket; false: the table is full, and the socket is still the caller's. */
   begin(fd: number, listener: number, client: ClientAddress): boolean {
     const { table } = this
-    const session = table.open(fd, listener, this.#context.nextId(), this.#context.clock.now())
+    const session = table.open(fd, listener, 0, this.#context.clock.now())
     if (session < 0) return false
     table.setClient(session, client)
+    const id = this.#context.nextId()
+    table.ids[session] = id
     const timeouts = this.#context.policy.timeouts(listener)
     table.idleMs[session] = timeouts?.idleMs ?? FALLBACK_IDLE_MS
     table.halfCloseMs[session] = timeouts?.halfCloseMs ?? FALLBACK_HALF_CLOSE_MS
+    table.lifeEndMs[session] = lifeEndMs(table.ids[session] as number, table.startedMs[session] as number, timeouts?.maxSessionMs)
     const userTimeoutMs = timeouts?.userTimeoutMs ?? 0
     table.userTimeoutMs[session] = userTimeoutMs
     if (userTimeoutMs > 0) this.#context.limitSilence(fd, userTimeoutMs)
     this.#onCount()
-    const id = table.ids[session] as number
     try {
       this.#dialer.ask(session)
     } catch (error) {
@@ -169,6 +172,11 @@ export class TcpSessions implements SessionOwner, Disposable {
     if (timeouts) {
       table.idleMs[session] = timeouts.idleMs
       table.halfCloseMs[session] = timeouts.halfCloseMs
+      table.lifeEndMs[session] = lifeEndMs(
+        table.ids[session] as number,
+        table.startedMs[session] as number,
+        timeouts.maxSessionMs,
+      )
     }
     const hearing = (table.flags[2 * session] as number) & HEARING
     if (hearing || (table.flags[2 * session + 1] as number) & CONNECTING) {
@@ -196,7 +204,7 @@ export class TcpSessions implements SessionOwner, Disposable {
   hasten(session: number): void {
     const now = this.#context.clock.now()
     const waitMs = this.#resetting(session) >= 0 ? SOONEST_RESET_LOOK_MS : (this.table.halfCloseMs[session] as number)
-    this.#wheel.set(session, now + waitMs)
+    this.#wheel.set(session, Math.min(now + waitMs, this.table.lifeEndMs[session] as number))
   }
 
   /** Ends sessions by listener or lease; returns how many. Their clients see a reset. */
@@ -229,14 +237,19 @@ export class TcpSessions implements SessionOwner, Disposable {
     const { table } = this
     const ending = table.reasons[session] !== 0
     const limit = (ending ? table.halfCloseMs[session] : table.idleMs[session]) as number
-    const due = (table.lastMs[session] as number) + limit
-    if (now >= due) {
+    const idleEndMs = (table.lastMs[session] as number) + limit
+    const lifeEnd = table.lifeEndMs[session] as number
+    if (now >= lifeEnd) {
+      this.stop(session, 'max-duration')
+      return
+    }
+    if (now >= idleEndMs) {
       const reason = this.#reasonOf(session)
       const quiet = table.lastSide[session] === 1 ? 'client-idle' : 'endpoint-idle'
       this.stop(session, !ending ? quiet : isReset(reason) ? reason : 'half-close-timeout')
       return
     }
-    this.#wheel.set(session, due)
+    this.#wheel.set(session, Math.min(idleEndMs, lifeEnd))
     // Short sessions are spared the calls and their timers; one that lives this long is worth asking whether its peers do.
     if (table.keepAlive[session] !== 0) return
     table.keepAlive[session] = 1

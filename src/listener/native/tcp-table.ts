@@ -60,6 +60,11 @@ export interface TcpColumns {
   readonly attempts: Uint8Array<SharedArrayBuffer>
   readonly startedMs: Float64Array<SharedArrayBuffer>
   readonly connectMs: Float64Array<SharedArrayBuffer>
+  readonly lastMs: Float64Array<SharedArrayBuffer>
+  /** The number of the end that came first, plus one; 0: none yet. */
+  readonly reasons: Uint8Array<SharedArrayBuffer>
+  /** One word: places that were ever used. */
+  readonly used: Int32Array<SharedArrayBuffer>
 }
 
 /** Reserves columns for so many sessions. */
@@ -75,6 +80,9 @@ export function createTcpColumns(capacity: number): TcpColumns {
     attempts: new Uint8Array(new SharedArrayBuffer(capacity)),
     startedMs: new Float64Array(new SharedArrayBuffer(8 * capacity)),
     connectMs: new Float64Array(new SharedArrayBuffer(8 * capacity)),
+    lastMs: new Float64Array(new SharedArrayBuffer(8 * capacity)),
+    reasons: new Uint8Array(new SharedArrayBuffer(capacity)),
+    used: new Int32Array(new SharedArrayBuffer(4)),
   }
 }
 
@@ -111,15 +119,17 @@ export class TcpTable {
   readonly startedMs: Float64Array<SharedArrayBuffer>
   readonly connectMs: Float64Array<SharedArrayBuffer>
   /** The number of the end that came first, plus one; 0: none yet. */
-  readonly reasons: Uint8Array
+  readonly reasons: Uint8Array<SharedArrayBuffer>
   readonly askedMs: Float64Array
   /** How long the present attempt may take. */
   readonly attemptMs: Float64Array
-  readonly lastMs: Float64Array
+  readonly lastMs: Float64Array<SharedArrayBuffer>
   /** The direction of the last byte: 0 from the client, 1 from the endpoint. */
   readonly lastSide: Uint8Array
   readonly idleMs: Float64Array
   readonly halfCloseMs: Float64Array
+  /** When the session must be over; Infinity: never. */
+  readonly lifeEndMs: Float64Array
   readonly keepAlive: Uint8Array
   /** TCP_USER_TIMEOUT of the session's sockets; 0: as the system has it. */
   readonly userTimeoutMs: Int32Array
@@ -152,13 +162,14 @@ export class TcpTable {
     this.attempts = columns.attempts
     this.startedMs = columns.startedMs
     this.connectMs = columns.connectMs
-    this.reasons = new Uint8Array(capacity)
+    this.reasons = columns.reasons
     this.askedMs = new Float64Array(capacity)
     this.attemptMs = new Float64Array(capacity)
-    this.lastMs = new Float64Array(capacity)
+    this.lastMs = columns.lastMs
     this.lastSide = new Uint8Array(capacity)
     this.idleMs = new Float64Array(capacity)
     this.halfCloseMs = new Float64Array(capacity)
+    this.lifeEndMs = new Float64Array(capacity)
     this.keepAlive = new Uint8Array(capacity)
     this.userTimeoutMs = new Int32Array(capacity)
     this.#departed = new Uint8Array(capacity)
@@ -180,12 +191,11 @@ export class TcpTable {
   open(clientFd: number, listener: number, id: number, nowMs: number): number {
     let session: number
     if (this.#freeCount > 0) session = this.#free[--this.#freeCount] as number
-    else if (this.#used < this.capacity) session = this.#used++
+    else if (this.#used < this.capacity) session = this.#grow()
     else return -1
     const client = 2 * session
     this.listeners[session] = listener
     this.leases[session] = -1
-    this.ids[session] = id
     this.attempts[session] = 0
     this.reasons[session] = 0
     this.startedMs[session] = nowMs
@@ -202,7 +212,14 @@ export class TcpTable {
     this.pipes[client + 1] = -1
     this.bytes[client] = 0
     this.bytes[client + 1] = 0
+    // Last: whoever reads the columns meanwhile finds a session whole, or none.
+    this.ids[session] = id
     return session
+  }
+
+  #grow(): number {
+    this.columns.used[0] = this.#used + 1
+    return this.#used++
   }
 
   /** The descriptor of a direction's source; it stands in the table plus one, so that 0 means none. */

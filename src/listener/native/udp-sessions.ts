@@ -2,6 +2,7 @@ import { EPOLLIN, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_UDP, UDP_GRO } fr
 import { ERRNO } from '../../lib/libc/errno.ts'
 import { INT_BYTES } from '../../lib/libc/option-values.ts'
 import type { ClientAddress, SessionEnd, Tried } from '../../model/session.ts'
+import { lifeEndMs } from '../life-end.ts'
 import type { SessionFilter, SessionTimeouts } from '../listener.ts'
 import { MutableFacts } from '../session-facts.ts'
 import { isMeant } from '../session-filter.ts'
@@ -22,6 +23,7 @@ const FALLBACK: SessionTimeouts = {
   halfCloseMs: 0,
   udpIdleMs: 60_000,
   udpResponses: undefined,
+  maxSessionMs: undefined,
   userTimeoutMs: undefined,
 }
 
@@ -97,6 +99,7 @@ export class UdpSessions {
     const { table } = this
     table.used(session, this.#context.clock.now())
     table.clearTried(session)
+    this.#context.policy.connected(table.leases[session] as number)
     // One exchange: the deadline came nearer.
     if (table.datagramsFromClient[session] === 1) this.#wheel.set(session, this.#dueMs(session))
   }
@@ -104,7 +107,9 @@ export class UdpSessions {
   /** A session may be idle. */
   due(session: number): void {
     const due = this.#dueMs(session)
-    if (this.#context.clock.now() < due) this.#wheel.set(session, due)
+    const now = this.#context.clock.now()
+    if (now < due) this.#wheel.set(session, due)
+    else if (now >= this.#lifeEndMs(session, this.timeouts(session))) this.stop(session, 'max-duration')
     else this.stop(session, this.table.datagramsFromEndpoint[session] === 0 ? 'endpoint-idle' : 'client-idle')
   }
 
@@ -204,10 +209,17 @@ export class UdpSessions {
 
   #dueMs(session: number): number {
     const { table } = this
-    const { udpIdleMs } = this.timeouts(session)
+    const timeouts = this.timeouts(session)
+    const { udpIdleMs } = timeouts
     const oneExchange =
       (table.datagramsFromClient[session] as number) <= 1 && (table.datagramsFromEndpoint[session] as number) >= 1
-    return (table.lastMs[session] as number) + (oneExchange ? Math.min(udpIdleMs, ONE_EXCHANGE_MS) : udpIdleMs)
+    const idleMs = oneExchange ? Math.min(udpIdleMs, ONE_EXCHANGE_MS) : udpIdleMs
+    return Math.min((table.lastMs[session] as number) + idleMs, this.#lifeEndMs(session, timeouts))
+  }
+
+  #lifeEndMs(session: number, { maxSessionMs }: SessionTimeouts): number {
+    const { ids, startedMs } = this.table
+    return lifeEndMs(ids[session] as number, startedMs[session] as number, maxSessionMs)
   }
 
   #clientOf(session: number): ClientAddress {

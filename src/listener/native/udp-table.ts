@@ -22,6 +22,9 @@ export interface UdpColumns {
   readonly fromEndpoint: Float64Array<SharedArrayBuffer>
   readonly datagramsFromClient: Float64Array<SharedArrayBuffer>
   readonly datagramsFromEndpoint: Float64Array<SharedArrayBuffer>
+  readonly lastMs: Float64Array<SharedArrayBuffer>
+  /** One word: places that were ever used. */
+  readonly used: Int32Array<SharedArrayBuffer>
 }
 
 /** Reserves columns for so many sessions. */
@@ -43,6 +46,8 @@ export function createUdpColumns(capacity: number): UdpColumns {
     fromEndpoint: float64(),
     datagramsFromClient: float64(),
     datagramsFromEndpoint: float64(),
+    lastMs: float64(),
+    used: new Int32Array(new SharedArrayBuffer(4)),
   }
 }
 
@@ -77,7 +82,7 @@ export class UdpTable {
   readonly datagramsFromClient: Float64Array<SharedArrayBuffer>
   readonly datagramsFromEndpoint: Float64Array<SharedArrayBuffer>
   readonly generations: Int32Array
-  readonly lastMs: Float64Array
+  readonly lastMs: Float64Array<SharedArrayBuffer>
   readonly keys: (number | string)[] = []
   readonly #tried = new Map<number, Tried[]>()
   readonly #older: Int32Array
@@ -105,7 +110,7 @@ export class UdpTable {
     this.datagramsFromClient = columns.datagramsFromClient
     this.datagramsFromEndpoint = columns.datagramsFromEndpoint
     this.generations = new Int32Array(capacity)
-    this.lastMs = new Float64Array(capacity)
+    this.lastMs = columns.lastMs
     this.#older = new Int32Array(capacity).fill(NONE)
     this.#newer = new Int32Array(capacity).fill(NONE)
     this.#free = new Int32Array(capacity)
@@ -129,13 +134,12 @@ export class UdpTable {
   open(listener: number, key: number | string, client: ClientAddress, id: number, nowMs: number): number {
     let session: number
     if (this.#freeCount > 0) session = this.#free[--this.#freeCount] as number
-    else if (this.#used < this.capacity) session = this.#used++
+    else if (this.#used < this.capacity) session = this.#grow()
     else return NONE
     this.fds[session] = 0
     this.leases[session] = NONE
     this.listeners[session] = listener
     this.keys[session] = key
-    this.ids[session] = id
     this.attempts[session] = 0
     this.startedMs[session] = nowMs
     this.connectMs[session] = -1
@@ -146,7 +150,14 @@ export class UdpTable {
     this.datagramsFromEndpoint[session] = 0
     writeClientWords(this.columns, session, client)
     this.#link(session)
+    // Last: whoever reads the columns meanwhile finds a session whole, or none.
+    this.ids[session] = id
     return session
+  }
+
+  #grow(): number {
+    this.columns.used[0] = this.#used + 1
+    return this.#used++
   }
 
   fd(session: number): number {

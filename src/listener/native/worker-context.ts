@@ -91,7 +91,8 @@ export class WorkerContext implements Disposable {
   readonly events: EpollEvents
   readonly change: EpollChange
   readonly values: OptionValues
-  readonly policy: SessionPolicy
+  /** Another one stands in its place while sessions are followed. */
+  policy: SessionPolicy
   readonly clock: LoopClock
   readonly nextId: () => number
   readonly onFault: (error: unknown) => void

@@ -20,12 +20,14 @@ export const NO_ROUTE_TIMEOUTS: SessionTimeouts = {
   halfCloseMs: 60_000,
   udpIdleMs: 60_000,
   udpResponses: undefined,
+  maxSessionMs: undefined,
   userTimeoutMs: undefined,
 }
 
 /** What every listener of one node engine shares. */
 export interface NodeContext {
-  readonly policy: SessionPolicy
+  /** Another one stands in its place while sessions are followed. */
+  policy: SessionPolicy
   readonly clock: Clock
   /** Watches idle sessions. */
   readonly idle: CoarseTimer

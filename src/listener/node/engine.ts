@@ -3,9 +3,12 @@ import { CoarseTimer } from '../../lib/coarse-timer.ts'
 import type { RouteDelta } from '../../model/delta.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import type { Engine, ListenerSpec, ListenerStatus, SessionFilter, SessionPolicy } from '../listener.ts'
+import { SessionMatcher } from '../session-matcher.ts'
+import { TracedPolicy } from '../traced-policy.ts'
 import { Budget, type NodeContext } from './context.ts'
 import { Newcomers } from './newcomers.ts'
 import { sessionIds } from './session-id.ts'
+import { listSessions } from './session-list.ts'
 import { TcpListener } from './tcp-listener.ts'
 import { UdpListener } from './udp-listener.ts'
 import { UdpOrder } from './udp-order.ts'
@@ -84,7 +87,15 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
     async cut(filter, end) {
       return cut(filter, end)
     },
+    list: (query, most) => listSessions([...listeners.values(), ...closed], new SessionMatcher(query), most),
+    async trace(order) {
+      context.policy = order ? new TracedPolicy(options.policy, clock, order, 0) : options.policy
+    },
+    tally(look) {
+      for (const { running } of [...listeners.values(), ...closed]) for (const session of running) look(session)
+    },
     sessions: () => context.budget.sessions,
+    workers: () => [{ sessions: context.budget.sessions, running: true }],
     async [Symbol.asyncDispose]() {
       const all = [...listeners.values(), ...closed]
       listeners.clear()

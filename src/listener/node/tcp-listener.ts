@@ -71,6 +71,11 @@ export class TcpListener {
     if (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
   }
 
+  /** Its sessions that run. */
+  get running(): Iterable<TcpSession> {
+    return this.#sessions
+  }
+
   /** A timeout of its sessions became shorter. */
   hasten(): void {
     for (const session of this.#sessions) session.hasten()
@@ -79,6 +84,7 @@ export class TcpListener {
   cut(filter: SessionFilter, end: SessionEnd): number {
     let count = 0
     for (const session of [...this.#sessions]) {
+      if (filter.ids && !filter.ids.has(session.id)) continue
       if (filter.leases && !filter.leases.includes(session.lease)) continue
       if (session.cut(end)) count++
     }

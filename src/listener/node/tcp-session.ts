@@ -5,14 +5,15 @@ import { errnoOf } from '../../lib/errors.ts'
 import { fillClientAddress } from '../../model/address.ts'
 import type { Prelude } from '../../model/proxy-header.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
-import type { Decision, SessionTimeouts } from '../listener.ts'
+import type { Decision } from '../listener.ts'
 import type { Introduction } from '../proxy-header.ts'
 import type { ProxyHeaderParser } from '../proxy-header-parser.ts'
-import { NO_ROUTE_TIMEOUTS, type NodeContext, OWN_ERRORS } from './context.ts'
+import { type NodeContext, OWN_ERRORS } from './context.ts'
 import { HeaderReader, type HeaderTaker } from './header-reader.ts'
 import type { Newcomer } from './newcomers.ts'
 import { sendPrelude } from './prelude.ts'
 import { brokenEnd, finish, keepAlive, release, reset } from './socket-ends.ts'
+import { TcpPace } from './tcp-pace.ts'
 
 const NOTHING_TRIED: readonly Tried[] = []
 /** Sessions that live so long get keep-alive probes; most do not, and are spared the system calls. */
@@ -50,10 +51,9 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   #deadlineMs = 0
   #deadline: Timer | undefined
   /** The reason of the first thing that ended either direction. */
-  #reason: SessionEnd | undefined
+  reason: SessionEnd | undefined
   #askedMs = 0
-  #lastMs: number
-  #lastFromClient = false
+  readonly #pace: TcpPace
   /** A side broke: what is on its way to the other is delivered, nothing else. */
   #broken = false
   #discardedBytes = 0
@@ -67,7 +67,6 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   #stopped = false
   /** Sockets whose close has not been seen yet. */
   #open = 1
-  #timeouts: SessionTimeouts
 
   constructor(context: NodeContext, listener: number, socket: Socket, onEnd: (session: TcpSession) => void) {
     this.#context = context
@@ -76,10 +75,13 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.id = context.nextId()
     this.listener = listener
     this.startedMs = context.clock.now()
-    this.#lastMs = this.startedMs
-    this.#timeouts = context.policy.timeouts(listener) ?? NO_ROUTE_TIMEOUTS
+    this.#pace = new TcpPace(context.policy, listener, this.id, this.startedMs)
     this.client = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
     fillClientAddress(socket.remoteAddress ?? '0.0.0.0', socket.remotePort ?? 0, this.client)
+  }
+
+  get lastMs(): number {
+    return this.#pace.lastMs
   }
 
   /** Asks for an endpoint and goes on from there. */
@@ -115,33 +117,31 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
 
   /** A timeout became shorter. */
   hasten(): void {
-    this.#readTimeouts()
+    this.#pace.read()
     if (this.#watched && !this.#stopped) this.#context.idle.add(this)
   }
 
   dueMs(): number {
-    return this.#young ? Math.min(this.#idleDueMs(), this.startedMs + YOUNG_MS) : this.#idleDueMs()
+    return this.#young ? Math.min(this.#paceDueMs(), this.startedMs + YOUNG_MS) : this.#paceDueMs()
   }
 
   expired(): void {
     // Annotations may have changed since: a longer limit holds for sessions that already run.
-    this.#readTimeouts()
-    if (this.#idleDueMs() > this.#context.clock.now()) {
+    this.#pace.read()
+    const now = this.#context.clock.now()
+    if (this.#paceDueMs() > now) {
       if (this.#young) this.#keepAlive()
       this.#context.idle.add(this)
       return
     }
-    if (this.#broken) this.#stop(this.#reason ?? 'internal')
+    if (this.#broken) this.#stop(this.reason ?? 'internal')
+    else if (this.#pace.isOver(now)) this.#stop('max-duration')
     else if (this.#halfClosed()) this.#stop('half-close-timeout')
-    else this.#stop(this.#lastFromClient ? 'endpoint-idle' : 'client-idle')
+    else this.#stop(this.#pace.fromClient ? 'endpoint-idle' : 'client-idle')
   }
 
-  #readTimeouts(): void {
-    this.#timeouts = this.#context.policy.timeouts(this.listener) ?? this.#timeouts
-  }
-
-  #idleDueMs(): number {
-    return this.#lastMs + (this.#halfClosed() ? this.#timeouts.halfCloseMs : this.#timeouts.idleMs)
+  #paceDueMs(): number {
+    return this.#pace.dueMs(this.#halfClosed())
   }
 
   #keepAlive(): void {
@@ -199,6 +199,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     endpoint.on('connect', () => {
       this.#deadline?.[Symbol.dispose]()
       this.connectMs = this.#context.clock.now() - this.#askedMs
+      this.#context.policy.connected(this.lease)
       this.#relay(endpoint, decision.prelude)
     })
   }
@@ -219,9 +220,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #leaveNewcomers(): void {
-    if (!this.#newcomer) return
+    if (this.#newcomer) this.#context.newcomers.remove(this)
     this.#newcomer = false
-    this.#context.newcomers.remove(this)
   }
 
   #relay(endpoint: Socket, prelude: Prelude | undefined): void {
@@ -231,7 +231,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     if (prelude) sendPrelude(endpoint, prelude, this, client, this.#introduction)
     this.#carry(client, endpoint, true)
     this.#carry(endpoint, client, false)
-    this.#lastMs = this.#askedMs + this.connectMs
+    this.#pace.lastMs = this.#askedMs + this.connectMs
     if (!this.#newcomer) this.#watch()
     client.resume()
   }
@@ -267,8 +267,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #touch(fromClient: boolean): void {
-    this.#lastMs = this.#context.clock.now()
-    this.#lastFromClient = fromClient
+    this.#pace.lastMs = this.#context.clock.now()
+    this.#pace.fromClient = fromClient
   }
 
   /** Sees to its deadlines from now on, and again after one came nearer. */
@@ -279,8 +279,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
 
   #halfClose(to: Socket, end: SessionEnd): void {
     if (this.#broken) return
-    this.#reason ??= end
-    this.#lastMs = this.#context.clock.now()
+    this.reason ??= end
+    this.#pace.lastMs = this.#context.clock.now()
     finish(to)
     if (this.#watched) this.#watch()
   }
@@ -296,8 +296,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     }
     if (this.#broken) return
     this.#broken = true
-    this.#reason = brokenEnd(error, end)
-    this.#lastMs = this.#context.clock.now()
+    this.reason = brokenEnd(error, end)
+    this.#pace.lastMs = this.#context.clock.now()
     const delivered = broken === this.#socket ? this.bytesFromClient : this.bytesFromEndpoint
     if (delivered === 0) reset(other)
     else {
@@ -318,7 +318,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     if (this.#stopped) return
     this.#stopped = true
     this.#broken = true
-    this.#reason = end
+    this.reason = end
     if (this.connectMs < 0) this.#giveUpDialling()
     else if (this.#endpoint) reset(this.#endpoint)
     reset(this.#socket)
@@ -343,7 +343,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.#leaveNewcomers()
     if (this.#watched) this.#context.idle.remove(this)
     this.endedMs = this.#context.clock.now()
-    this.end = this.#reason ?? 'client-closed'
+    this.end = this.reason ?? 'client-closed'
     this.#context.policy.ended(this)
     this.#onEnd(this)
   }

@@ -81,6 +81,11 @@ export class UdpListener {
     if (this.#sessions.size > 0) await new Promise<void>((resolve) => this.#whenEmpty.push(resolve))
   }
 
+  /** Its sessions that run. */
+  get running(): Iterable<UdpSession> {
+    return this.#sessions.values()
+  }
+
   /** A timeout of its sessions became shorter. */
   hasten(): void {
     for (const session of this.#sessions.values()) session.hasten()
@@ -89,6 +94,7 @@ export class UdpListener {
   cut(filter: SessionFilter, end: SessionEnd): number {
     let count = 0
     for (const session of [...this.#sessions.values()]) {
+      if (filter.ids && !filter.ids.has(session.id)) continue
       if (filter.leases && !filter.leases.includes(session.lease)) continue
       session.cut(end)
       count++

@@ -4,6 +4,7 @@ import { errnoOf } from '../../lib/errors.ts'
 import { fillClientAddress } from '../../model/address.ts'
 import { familyOf, type SocketAddress } from '../../model/keys.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
+import { lifeEndMs } from '../life-end.ts'
 import type { SessionTimeouts } from '../listener.ts'
 import { NO_ROUTE_TIMEOUTS, type NodeContext, OWN_ERRORS } from './context.ts'
 
@@ -59,7 +60,7 @@ export class UdpSession implements SessionFacts, Expiring {
   #waiting: Uint8Array[] | undefined
   #tried: readonly Tried[] = []
   #timeouts: SessionTimeouts
-  #lastMs: number
+  lastMs: number
   #over = false
 
   constructor(
@@ -76,7 +77,7 @@ export class UdpSession implements SessionFacts, Expiring {
     this.id = context.nextId()
     this.listener = listener
     this.startedMs = context.clock.now()
-    this.#lastMs = this.startedMs
+    this.lastMs = this.startedMs
     this.#timeouts = context.policy.timeouts(listener) ?? NO_ROUTE_TIMEOUTS
     this.client = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
     fillClientAddress(peer.address, peer.port, this.client)
@@ -124,7 +125,8 @@ export class UdpSession implements SessionFacts, Expiring {
   dueMs(): number {
     const { udpIdleMs } = this.#timeouts
     const oneExchange = this.datagramsFromClient <= 1 && this.datagramsFromEndpoint >= 1
-    return this.#lastMs + (oneExchange ? Math.min(udpIdleMs, ONE_EXCHANGE_MS) : udpIdleMs)
+    const idleMs = oneExchange ? Math.min(udpIdleMs, ONE_EXCHANGE_MS) : udpIdleMs
+    return Math.min(this.lastMs + idleMs, this.#lifeEndMs())
   }
 
   /** A timeout became shorter. */
@@ -135,12 +137,18 @@ export class UdpSession implements SessionFacts, Expiring {
 
   expired(): void {
     this.#timeouts = this.#context.policy.timeouts(this.listener) ?? this.#timeouts
-    if (this.dueMs() > this.#context.clock.now()) this.#context.idle.add(this)
+    const now = this.#context.clock.now()
+    if (this.dueMs() > now) this.#context.idle.add(this)
+    else if (now >= this.#lifeEndMs()) this.cut('max-duration')
     else this.cut(this.datagramsFromEndpoint === 0 ? 'endpoint-idle' : 'client-idle')
   }
 
+  #lifeEndMs(): number {
+    return lifeEndMs(this.id, this.startedMs, this.#timeouts.maxSessionMs)
+  }
+
   #touch(): void {
-    this.#lastMs = this.#context.clock.now()
+    this.lastMs = this.#context.clock.now()
   }
 
   /** Chooses an endpoint and begins to connect to it; ends the session where there is none. */
@@ -203,6 +211,7 @@ export class UdpSession implements SessionFacts, Expiring {
     this.datagramsFromEndpoint++
     this.bytesFromEndpoint += datagram.length
     this.#tried = []
+    this.#context.policy.connected(this.lease)
     this.#touch()
     this.#owner.reply(this.#peer, datagram)
     const { udpResponses } = this.#timeouts

@@ -22,7 +22,7 @@ export const MOST_HALF_OPEN_OF_SOURCE = 1_024
 
 /** What associations need of the world. */
 export interface AssociationParts {
-  readonly policy: SessionPolicy
+  readonly policy: () => SessionPolicy
   readonly clock: Pick<Clock, 'now'>
   readonly random: Random
   readonly columns: SctpColumns

@@ -16,6 +16,12 @@ export interface SctpColumns {
   readonly bytesFromEndpoint: Float64Array<SharedArrayBuffer>
   readonly messagesFromClient: Float64Array<SharedArrayBuffer>
   readonly messagesFromEndpoint: Float64Array<SharedArrayBuffer>
+  /** When anything was passed on last. */
+  readonly lastMs: Float64Array<SharedArrayBuffer>
+  /** See `flow-table.ts`. */
+  readonly states: Uint8Array<SharedArrayBuffer>
+  /** One word: places that were ever used. */
+  readonly used: Int32Array<SharedArrayBuffer>
 }
 
 /** Reserves columns for so many flows. Pages cost nothing until they are first written. */
@@ -36,6 +42,9 @@ export function createSctpColumns(capacity: number): SctpColumns {
     bytesFromEndpoint: float64(),
     messagesFromClient: float64(),
     messagesFromEndpoint: float64(),
+    lastMs: float64(),
+    states: new Uint8Array(new SharedArrayBuffer(capacity)),
+    used: new Int32Array(new SharedArrayBuffer(4)),
   }
 }
 

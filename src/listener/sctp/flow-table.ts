@@ -70,7 +70,7 @@ export class FlowTable {
     const capacity = columns.ids.length
     this.capacity = capacity
     this.columns = columns
-    this.states = new Uint8Array(capacity)
+    this.states = columns.states
     this.clients = new Int32Array(4 * capacity)
     this.locals = new Int32Array(4 * capacity)
     this.endpoints = new Int32Array(4 * capacity)
@@ -83,7 +83,7 @@ export class FlowTable {
     this.nextClientTags = new Uint32Array(capacity)
     this.nextEndpointTags = new Uint32Array(capacity)
     this.proven = new Uint8Array(capacity)
-    this.lastMs = new Float64Array(capacity)
+    this.lastMs = columns.lastMs
     this.attemptMs = new Float64Array(capacity)
     this.closedByClient = new Uint8Array(capacity)
     this.#byClient = new Chains(capacity)
@@ -118,7 +118,7 @@ export class FlowTable {
   open(addresses: WireWords, clientPort: number, localPort: number, listener: number, id: number, nowMs: number): number {
     let flow: number
     if (this.#freeCount > 0) flow = this.#free[--this.#freeCount] as number
-    else if (this.#used < this.capacity) flow = this.#used++
+    else if (this.#used < this.capacity) flow = this.#grow()
     else return NONE
     const { columns } = this
     copyWire(addresses, 0, this.clients, 4 * flow)
@@ -135,7 +135,6 @@ export class FlowTable {
     columns.bytesFromEndpoint[flow] = 0
     columns.messagesFromClient[flow] = 0
     columns.messagesFromEndpoint[flow] = 0
-    columns.ids[flow] = id
     this.#size++
     this.states[flow] = WAITING
     this.endpointTags[flow] = 0
@@ -144,6 +143,8 @@ export class FlowTable {
     this.proven[flow] = 0
     this.lastMs[flow] = nowMs
     this.closedByClient[flow] = 0
+    // Last: whoever reads the columns meanwhile finds a session whole, or none.
+    columns.ids[flow] = id
     this.#byClient.add(this.#clientHash(addresses, 0, addresses, 4, clientPort, localPort), flow)
     this.#linked[flow] = 1
     return flow
@@ -231,8 +232,8 @@ export class FlowTable {
 
   /** The session is over, and was told of; the flow stays for a while. */
   retire(flow: number, state: typeof CLOSED | typeof CUT): void {
-    this.states[flow] = state
     this.columns.ids[flow] = 0
+    this.states[flow] = state
     this.inits[flow] = undefined
     this.#tried.delete(flow)
     this.#size--
@@ -262,6 +263,11 @@ export class FlowTable {
     const list = this.#tried.get(flow)
     if (list) list.push(tried)
     else this.#tried.set(flow, [tried])
+  }
+
+  #grow(): number {
+    this.columns.used[0] = this.#used + 1
+    return this.#used++
   }
 
   #clientHash(client: WireWords, at: number, local: WireWords, localAt: number, clientPort: number, localPort: number): number {

@@ -16,7 +16,8 @@ import { SourceFinder } from './source-finder.ts'
 /** What the loop that SCTP lives in lends it. */
 export interface RelaySurroundings {
   readonly libc: Libc
-  readonly policy: SessionPolicy
+  /** Another one may stand in its place from one call to the next. */
+  readonly policy: () => SessionPolicy
   readonly clock: Clock
   readonly random: Random
   readonly columns: SctpColumns

@@ -1,6 +1,7 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { RouteEndpoint } from '../../model/delta.ts'
 import type { ClientAddress, SessionEnd, Tried } from '../../model/session.ts'
+import { lifeEndMs } from '../life-end.ts'
 import type { SessionFilter, SessionPolicy, SessionTimeouts } from '../listener.ts'
 import { MutableFacts } from '../session-facts.ts'
 import { isMeant } from '../session-filter.ts'
@@ -27,6 +28,7 @@ const FALLBACK: SessionTimeouts = {
   halfCloseMs: 60_000,
   udpIdleMs: 0,
   udpResponses: undefined,
+  maxSessionMs: undefined,
   userTimeoutMs: undefined,
 }
 
@@ -38,7 +40,8 @@ export interface Deadlines {
 
 /** What sessions are run with. */
 export interface SessionParts {
-  readonly policy: SessionPolicy
+  /** Another one may stand in its place from one call to the next. */
+  readonly policy: () => SessionPolicy
   readonly clock: Pick<Clock, 'now'>
   readonly table: FlowTable
   readonly deadlines: Deadlines
@@ -96,18 +99,19 @@ export class SctpSessions {
     const tried: Tried = { lease: table.columns.leases[flow] as number, end }
     table.columns.leases[flow] = NONE
     table.disconnect(flow)
-    policy.connectFailed(table.columns.listeners[flow] as number, this.#clientOf(flow), tried)
+    policy().connectFailed(table.columns.listeners[flow] as number, this.#clientOf(flow), tried)
     table.addTried(flow, tried)
     this.#choose(flow)
   }
 
   /** The endpoint has agreed. */
   answered(flow: number): void {
-    const { table, clock, deadlines } = this.#parts
+    const { table, clock, deadlines, policy } = this.#parts
     const now = clock.now()
     table.states[flow] = ANSWERED
     table.columns.connectMs[flow] = now - (table.attemptMs[flow] as number)
     table.inits[flow] = undefined
+    policy().connected(table.columns.leases[flow] as number)
     deadlines.set(flow, now + COOKIE_MS)
   }
 
@@ -179,6 +183,7 @@ export class SctpSessions {
       case CLOSING: {
         const due = this.#dueMs(flow)
         if (clock.now() < due) deadlines.set(flow, due)
+        else if (clock.now() >= this.#lifeEndMs(flow, this.#timeouts(flow))) this.stop(flow, 'max-duration')
         else this.stop(flow, table.states[flow] === CLOSING ? 'half-close-timeout' : 'client-idle')
         return
       }
@@ -194,7 +199,7 @@ export class SctpSessions {
     for (;;) {
       const tried = table.tried(flow)
       const listener = columns.listeners[flow] as number
-      const decision = policy.decide(listener, this.#clientOf(flow), tried)
+      const decision = policy().decide(listener, this.#clientOf(flow), tried)
       if (decision.do !== 'forward') {
         tally.refused++
         own.abortClient(table, flow)
@@ -213,7 +218,7 @@ export class SctpSessions {
       }
       columns.leases[flow] = NONE
       const failed: Tried = { lease: decision.lease, end: 'connect-refused' }
-      policy.connectFailed(listener, this.#clientOf(flow), failed)
+      policy().connectFailed(listener, this.#clientOf(flow), failed)
       table.addTried(flow, failed)
     }
   }
@@ -244,7 +249,7 @@ export class SctpSessions {
       deadlines.cancel(flow)
       table.release(flow)
     } else deadlines.set(flow, now + restMs)
-    policy.ended(facts)
+    policy().ended(facts)
     onCount()
   }
 
@@ -257,14 +262,24 @@ export class SctpSessions {
     facts.end = 'over-limit'
     facts.startedMs = clock.now()
     facts.endedMs = facts.startedMs
-    policy.refused(facts)
+    policy().refused(facts)
   }
 
   #dueMs(flow: number): number {
+    const { table } = this.#parts
+    const timeouts = this.#timeouts(flow)
+    const quietMs = table.states[flow] === CLOSING ? timeouts.halfCloseMs : Math.max(timeouts.idleMs, LEAST_IDLE_MS)
+    return Math.min((table.lastMs[flow] as number) + quietMs, this.#lifeEndMs(flow, timeouts))
+  }
+
+  #lifeEndMs(flow: number, { maxSessionMs }: SessionTimeouts): number {
+    const { ids, startedMs } = this.#parts.table.columns
+    return lifeEndMs(ids[flow] as number, startedMs[flow] as number, maxSessionMs)
+  }
+
+  #timeouts(flow: number): SessionTimeouts {
     const { table, policy } = this.#parts
-    const timeouts = policy.timeouts(table.columns.listeners[flow] as number) ?? FALLBACK
-    const last = table.lastMs[flow] as number
-    return last + (table.states[flow] === CLOSING ? timeouts.halfCloseMs : Math.max(timeouts.idleMs, LEAST_IDLE_MS))
+    return policy().timeouts(table.columns.listeners[flow] as number) ?? FALLBACK
   }
 
   #clientOf(flow: number): ClientAddress {

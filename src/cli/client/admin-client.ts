@@ -1,0 +1,112 @@
+import { type IncomingMessage, request } from 'node:http'
+import { errnoOf, messageOf, ProxyError } from '../../lib/errors.ts'
+import { type ProcessOwner, socketPath } from '../../model/admin-address.ts'
+import { parseAdminAddress } from '../../model/config-value.ts'
+import { showAddress } from '../../model/keys.ts'
+
+/** What stands behind the `?` of a request; undefined ones are left out. */
+export type AdminQuery = Readonly<Record<string, string | readonly string[] | undefined>>
+
+/** Asks a running portald by its admin API. Every method throws a `ProxyError` E_ASK that says what to do when it is not
+ *  answered, or refused. */
+export interface AdminClient {
+  get<T>(path: string, query?: AdminQuery): Promise<T>
+  send<T>(method: 'PUT' | 'POST' | 'DELETE', path: string, query?: AdminQuery): Promise<T>
+  /** Gives every line of an answer that goes on to `take`, until it ends or `signal` aborts. */
+  follow(path: string, query: AdminQuery, take: (line: string) => void, signal: AbortSignal): Promise<void>
+}
+
+/** How long an answer may take to begin. */
+const PATIENCE_MS = 30_000
+
+/** `text` is `unix:PATH`, `unix:` for the usual place, or `IP:PORT`.
+ *  @throws ProxyError E_CONFIG when it is none of these, or there is no usual place. */
+export function createAdminClient(text: string, owner: ProcessOwner): AdminClient {
+  const address = parseAdminAddress(text)
+  if (!address)
+    throw new ProxyError('E_CONFIG', 'config', `--admin: "${text}": must be unix:PATH or IP:PORT, as portald was given it`)
+  const path = address.kind === 'unix' ? socketPath(address, owner) : undefined
+  if (address.kind === 'unix' && path === undefined) {
+    throw new ProxyError(
+      'E_CONFIG',
+      'config',
+      '--admin: XDG_RUNTIME_DIR is not set: give --admin unix:PATH, as portald was given it',
+    )
+  }
+  const at = address.kind === 'unix' ? { socketPath: path } : { host: address.ip, port: address.port }
+  const shown = address.kind === 'unix' ? `unix:${path}` : showAddress(address)
+
+  function open(method: string, url: string, signal?: AbortSignal): Promise<IncomingMessage> {
+    return new Promise((resolve, reject) => {
+      const asking = request({ ...at, method, path: url, agent: false, ...(signal && { signal }) }, resolve)
+      asking.setTimeout(PATIENCE_MS, () => asking.destroy(new ProxyError('E_ASK', 'system', `${shown}: no answer within 30s`)))
+      asking.on('error', (error) => reject(signal?.aborted ? error : unreachable(shown, error)))
+      asking.end()
+    })
+  }
+
+  async function ask<T>(method: string, path: string, query: AdminQuery = {}): Promise<T> {
+    const response = await open(method, withQuery(path, query))
+    const body = await textOf(response, shown)
+    if (response.statusCode !== 200) throw refused(response.statusCode ?? 0, body)
+    return JSON.parse(body) as T
+  }
+
+  return {
+    get: (path, query) => ask('GET', path, query),
+    send: (method, path, query) => ask(method, path, query),
+    async follow(path, query, take, signal) {
+      const response = await open('GET', withQuery(path, query), signal)
+      if (response.statusCode !== 200) throw refused(response.statusCode ?? 0, await textOf(response, shown))
+      response.socket.setTimeout(0)
+      try {
+        let rest = ''
+        for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+          const lines = (rest + chunk).split('\n')
+          rest = lines.pop() ?? ''
+          for (const line of lines) take(line)
+        }
+      } catch (error) {
+        if (!signal.aborted) throw unreachable(shown, error)
+      }
+    },
+  }
+}
+
+async function textOf(response: IncomingMessage, shown: string): Promise<string> {
+  try {
+    let text = ''
+    for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) text += chunk
+    return text
+  } catch (error) {
+    throw unreachable(shown, error)
+  }
+}
+
+function withQuery(path: string, query: AdminQuery): string {
+  const pairs = Object.entries(query).flatMap(([key, value]) =>
+    (typeof value === 'string' ? [value] : (value ?? [])).map((one): [string, string] => [key, one]),
+  )
+  return pairs.length === 0 ? path : `${path}?${new URLSearchParams(pairs)}`
+}
+
+function unreachable(shown: string, error: unknown): ProxyError {
+  if (error instanceof ProxyError) return error
+  const code = errnoOf(error)
+  if (code === 'EACCES' || code === 'EPERM') {
+    return new ProxyError('E_ASK', 'system', `${shown}: this user may not: run it as the user that portald runs as`, error)
+  }
+  const nobody = code === 'ECONNREFUSED' || code === 'ENOENT'
+  const why = nobody ? 'no portald answers there: is it running, and with this --admin?' : messageOf(error)
+  return new ProxyError('E_ASK', 'system', `${shown}: ${why}`, error)
+}
+
+/** Every refusal is a Status of the Kubernetes API. */
+function refused(code: number, body: string): ProxyError {
+  let message = `it answered ${code}`
+  try {
+    message = (JSON.parse(body) as { message?: string }).message ?? message
+  } catch {}
+  // What was asked was wrong, or could not be done.
+  return new ProxyError('E_ASK', code === 400 ? 'config' : 'system', message)
+}

@@ -1,0 +1,118 @@
+import type { SessionEnd } from '../../model/session.ts'
+import type { EndpointStatus, ServiceStatus, Status } from '../../model/status.ts'
+import { connectQuantileMs } from '../../observe/connect-times.ts'
+
+/** Ends that somebody should know of. */
+const ERRORS: readonly SessionEnd[] = [
+  'endpoint-reset',
+  'connect-refused',
+  'connect-timeout',
+  'no-endpoint',
+  'denied',
+  'over-limit',
+  'queue-timeout',
+  'bad-header',
+  'internal',
+]
+
+/** What happened between two looks, each second. */
+export interface Rates {
+  readonly active: number
+  readonly begun: number
+  readonly bytesIn: number
+  readonly bytesOut: number
+  /** Sessions that were turned away or lost. */
+  readonly errors: number
+  /** Attempts to reach an endpoint that failed; another one may have been reached. */
+  readonly failures: number
+}
+
+export interface ServiceRates extends Rates {
+  readonly service: string
+  readonly up: number
+  readonly endpoints: number
+  /** Of the sessions that were connected meanwhile. */
+  readonly p50Ms: number | undefined
+  readonly p99Ms: number | undefined
+}
+
+export interface EndpointRates extends Rates {
+  readonly service: string
+  readonly endpoint: string
+  readonly state: EndpointStatus['state']
+  readonly lastFailure: EndpointStatus['lastFailure']
+}
+
+/** Everything that `top` shows of the time between two looks. */
+export interface TopRates {
+  readonly now: Status
+  readonly all: Rates
+  readonly services: readonly ServiceRates[]
+  readonly endpoints: readonly EndpointRates[]
+}
+
+/** Compares two looks at one process. What was counted less than before began anew. */
+export function ratesBetween(before: Status, now: Status): TopRates {
+  const seconds = Math.max(0.001, (Date.parse(now.time) - Date.parse(before.time)) / 1000)
+  const per = (later: number, earlier: number) => Math.max(0, later - earlier) / seconds
+  const known = new Map(before.services.map((service) => [service.service, service]))
+  const services = now.services.map((service) => serviceRates(service, known.get(service.service) ?? service, per))
+  const endpoints = now.services.flatMap((service) => {
+    const earlier = new Map(known.get(service.service)?.endpoints.map((endpoint) => [endpoint.endpoint, endpoint]))
+    return service.endpoints.map((endpoint) =>
+      endpointRates(service.service, endpoint, earlier.get(endpoint.endpoint) ?? endpoint, per),
+    )
+  })
+  const sum = (of: (rates: Rates) => number) => services.reduce((total, rates) => total + of(rates), 0)
+  const all = {
+    active: now.limits.sessions.active,
+    begun: sum(({ begun }) => begun),
+    bytesIn: sum(({ bytesIn }) => bytesIn),
+    bytesOut: sum(({ bytesOut }) => bytesOut),
+    errors: sum(({ errors }) => errors),
+    failures: sum(({ failures }) => failures),
+  }
+  return { now, all, services, endpoints }
+}
+
+type Per = (later: number, earlier: number) => number
+
+function serviceRates(now: ServiceStatus, before: ServiceStatus, per: Per): ServiceRates {
+  const buckets = now.connect.buckets.map((count, n) => Math.max(0, count - (before.connect.buckets[n] ?? 0)))
+  return {
+    service: now.service,
+    up: now.endpoints.filter(({ state }) => state === 'serving' || state === 'backup').length,
+    endpoints: now.endpoints.length,
+    active: now.sessions.active,
+    begun: per(now.sessions.total, before.sessions.total),
+    bytesIn: per(now.bytes.fromClient, before.bytes.fromClient),
+    bytesOut: per(now.bytes.fromEndpoint, before.bytes.fromEndpoint),
+    errors: per(errorsOf(now), errorsOf(before)),
+    failures: per(now.attemptFailures, before.attemptFailures),
+    p50Ms: connectQuantileMs(buckets, 0.5),
+    p99Ms: connectQuantileMs(buckets, 0.99),
+  }
+}
+
+function endpointRates(service: string, now: EndpointStatus, before: EndpointStatus, per: Per): EndpointRates {
+  return {
+    service,
+    endpoint: now.endpoint,
+    state: now.state,
+    lastFailure: now.lastFailure,
+    active: now.sessions.active,
+    begun: per(now.sessions.total, before.sessions.total),
+    bytesIn: per(now.bytes.fromClient, before.bytes.fromClient),
+    bytesOut: per(now.bytes.fromEndpoint, before.bytes.fromEndpoint),
+    errors: per(now.failures.resets, before.failures.resets),
+    failures: per(attemptsFailed(now), attemptsFailed(before)),
+  }
+}
+
+function errorsOf({ ends }: ServiceStatus): number {
+  return ERRORS.reduce((sum, end) => sum + (ends[end] ?? 0), 0)
+}
+
+function attemptsFailed({ failures }: EndpointStatus): number {
+  return failures.refused + failures.timedOut
+}
