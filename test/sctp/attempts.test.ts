@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { MOST_HALF_OPEN_OF_SOURCE } from '../../src/listener/sctp/associations.ts'
+import { MOST_HALF_OPEN, MOST_HALF_OPEN_OF_SOURCE } from '../../src/listener/sctp/associations.ts'
 import { ScriptedAssociation } from '../support/sctp-association.ts'
-import { abort, cookieEcho, data, init, initAck, sctpPacket } from '../support/sctp-packets.ts'
+import { abort, cookieAck, cookieEcho, data, init, initAck, sctpPacket } from '../support/sctp-packets.ts'
 import { createSctpWorld, ENDPOINT_PORT, NODE, VIP, VIP_PORT } from '../support/sctp-world.ts'
 
 const CLIENT = '192.0.2.7:40000'
@@ -127,6 +127,31 @@ describe('the INIT of an SCTP client', () => {
     expect(new ScriptedAssociation(world, 40_009).sayUnder(0, init(9))).toEqual([])
     expect(world.takeEnds()).toEqual(['over-limit'])
     for (const one of peers) expect(one.say(data('x'))).toHaveLength(1)
+  })
+
+  it('of whoever means it is served however many others are not: the oldest of too many makes room', () => {
+    const world = createSctpWorld({ capacity: 16_384 })
+    const flood = (n: number) => {
+      const source = `198.51.${100 + (n >> 14)}.${n & 255}`
+      world.receive(source, VIP, sctpPacket(10_000 + ((n >> 8) & 63), VIP_PORT, 0, init(n + 1)))
+      if (n % 64 === 0) world.takeSent()
+    }
+    for (let n = 0; n < MOST_HALF_OPEN; n++) flood(n)
+    expect(world.halfOpen.count).toBe(MOST_HALF_OPEN)
+    world.takeEnds()
+    const peers = new ScriptedAssociation(world)
+    peers.ask()
+    for (let n = MOST_HALF_OPEN; n < MOST_HALF_OPEN + 3_000; n++) flood(n)
+    world.takeSent()
+    expect(peers.reply(initAck(222))).toEqual([`${CLIENT} tag 111 INIT-ACK`])
+    peers.say(cookieEcho())
+    peers.reply(cookieAck())
+    expect(peers.say(data('x'))).toHaveLength(1)
+    expect(world.halfOpen.count).toBe(MOST_HALF_OPEN - 1)
+    expect(new Set(world.takeEnds())).toEqual(new Set(['over-limit']))
+    world.advance(30_000)
+    expect(world.halfOpen.count).toBe(0)
+    expect(world.table.flows).toBe(1)
   })
 
   it('is not taken where its source has too many that are not set up', () => {

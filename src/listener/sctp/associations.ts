@@ -36,7 +36,7 @@ export interface AssociationParts {
 /** Puts together everything about associations that is no I/O: packets go in at `translator.receive` and come out at `output`. */
 export function createAssociations({ columns, random, output, clock, ...parts }: AssociationParts) {
   const table = new FlowTable(columns, random.below(2 ** 32))
-  const halfOpen = new HalfOpen(MOST_HALF_OPEN, MOST_HALF_OPEN_OF_SOURCE, random.below(2 ** 32))
+  const halfOpen = new HalfOpen(table.capacity, MOST_HALF_OPEN, MOST_HALF_OPEN_OF_SOURCE, random.below(2 ** 32))
   const ports = new SourcePorts(table, random.below(2 ** 32))
   const book = new EndpointBook()
   const doors = new Doors()

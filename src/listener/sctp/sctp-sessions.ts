@@ -72,7 +72,10 @@ export class SctpSessions {
   begin(init: Packet, clientPort: number, localPort: number, listener: number, tag: number): void {
     const { table, halfOpen, clock, nextId, tally, onCount } = this.#parts
     const { addresses, bytes, start, end } = init
-    const flow = halfOpen.hasRoom(addresses, 0)
+    const surplus = halfOpen.surplus
+    // One that means it is set up long before it is the oldest of so many.
+    if (surplus !== NONE) this.#retire(surplus, 'over-limit', CLOSED, 0)
+    const flow = halfOpen.admits(addresses, 0)
       ? table.open(addresses, clientPort, localPort, listener, nextId(), clock.now())
       : NONE
     if (flow === NONE) {
@@ -81,7 +84,7 @@ export class SctpSessions {
       return
     }
     tally.begun++
-    halfOpen.begun(addresses, 0)
+    halfOpen.begun(flow, addresses, 0)
     table.clientTags[flow] = tag
     table.inits[flow] = bytes.slice(start, end)
     onCount()
@@ -120,7 +123,7 @@ export class SctpSessions {
     const { table, clock, halfOpen, deadlines } = this.#parts
     table.states[flow] = ESTABLISHED
     table.lastMs[flow] = clock.now()
-    halfOpen.settled(table.clients, 4 * flow)
+    halfOpen.settled(flow, table.clients, 4 * flow)
     deadlines.set(flow, this.#dueMs(flow))
   }
 
@@ -238,7 +241,7 @@ export class SctpSessions {
     const { table, clock, halfOpen, deadlines, policy, onCount } = this.#parts
     const now = clock.now()
     const before = table.states[flow] as number
-    if (before === WAITING || before === ANSWERED) halfOpen.settled(table.clients, 4 * flow)
+    if (before === WAITING || before === ANSWERED) halfOpen.settled(flow, table.clients, 4 * flow)
     const facts = this.#facts
     readSctpFacts(table.columns, flow, facts)
     facts.end = end
