@@ -115,8 +115,12 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
       if (config.metricsBindAddress) {
         // Loaded here: nobody scrapes before the first listener is open.
         const { createMetrics } = await import('../observe/metrics.ts')
-        const read = () => readMetrics(opened, options.version, accessLog, changes)
-        metrics = createMetrics({ source: { read }, clock, processMetrics: options.processMetrics ?? true })
+        const read = () => readMetrics(opened, options.version, accessLog, changes, config.metricsPerEndpoint)
+        metrics = createMetrics({
+          source: { read, pulse: () => opened.pulse() },
+          clock,
+          processMetrics: options.processMetrics ?? true,
+        })
       }
       servers = await openProbeServers({
         metricsAddress: config.metricsBindAddress && showAddress(config.metricsBindAddress),
@@ -150,6 +154,7 @@ function readMetrics(
   version: string,
   accessLog: AccessLog | undefined,
   changes: ReturnType<typeof createChangeCounter>,
+  perEndpoint: boolean,
 ): MetricsReading {
   const now = proxy.read()
   const listeners = new Map<string, number>()
@@ -159,6 +164,7 @@ function readMetrics(
     build: { version, engine: now.engine, workers: now.workers },
     ledger: now.ledger,
     services: now.servicePorts,
+    endpoints: perEndpoint ? now.endpoints : undefined,
     health: proxy.health().totals,
     affinity: now.affinity,
     listeners,

@@ -2,6 +2,7 @@ import type { RouteDelta, RouteEndpoint } from '../model/delta.ts'
 import type { Cidr, ListenerKey, Protocol, SocketAddress } from '../model/keys.ts'
 import type { Prelude } from '../model/proxy-header.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../model/session.ts'
+import type { WorkerPulse } from '../model/worker-pulse.ts'
 
 /** What becomes of one new session, or of one more attempt of it. */
 export type Decision =
@@ -198,4 +199,6 @@ export interface Engine extends AsyncDisposable {
   sessions(): number
   /** The threads that run them. */
   workers(): readonly WorkerReading[]
+  /** How busy they are, in the same order. Always answers, within about a second. */
+  pulse(): Promise<readonly WorkerPulse[]>
 }

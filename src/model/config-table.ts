@@ -219,6 +219,13 @@ export const CONFIG_OPTIONS = {
     commands: SERVING,
     help: 'Address of /metrics and the health paths; empty switches it off',
   },
+  metricsPerEndpoint: {
+    kind: 'boolean',
+    argument: '',
+    default: 'false',
+    commands: SERVING,
+    help: 'Whether /metrics tells of single endpoints, too: as many series more as there are endpoints, eight times over',
+  },
   healthzBindAddress: {
     kind: 'address',
     argument: 'IP:PORT',

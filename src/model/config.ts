@@ -76,6 +76,8 @@ export interface Configuration {
   readonly accessLog: string | undefined
   /** Undefined: off. */
   readonly metricsBindAddress: SocketAddress | undefined
+  /** Whether metrics tell of single endpoints. */
+  readonly metricsPerEndpoint: boolean
   /** Undefined: off. */
   readonly healthzBindAddress: SocketAddress | undefined
   /** Empty: nowhere. */
@@ -161,6 +163,7 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     logLevel: required('logLevel'),
     accessLog: read('accessLog').at(-1),
     metricsBindAddress: read('metricsBindAddress').at(-1),
+    metricsPerEndpoint: required('metricsPerEndpoint'),
     healthzBindAddress: read('healthzBindAddress').at(-1),
     admin: read('admin'),
     adminAccess: {

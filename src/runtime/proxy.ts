@@ -6,12 +6,13 @@ import { type Random, systemRandom } from '../lib/random.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
 import type { EndpointHealth, HealthTotals } from '../model/health.ts'
-import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
+import type { EndpointKey, ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
 import { parseOptionsOf } from '../model/parse-options.ts'
 import type { Problem } from '../model/problem.ts'
 import type { SessionRecord } from '../model/session.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
 import type { FrontendKind, Snapshot } from '../model/snapshot.ts'
+import type { WorkerPulse } from '../model/worker-pulse.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Source } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
@@ -71,6 +72,7 @@ export interface ProxyReading {
   readonly sources: readonly SourceReading[]
   readonly ledger: LedgerViews
   readonly servicePorts: Iterable<{ readonly slot: number; readonly key: ServicePortKey }>
+  readonly endpoints: Iterable<{ readonly slot: number; readonly service: ServicePortKey; readonly key: EndpointKey }>
   readonly affinity: { readonly entries: number; readonly evictions: number }
   readonly recordsDropped: number
   readonly sessions: number
@@ -99,6 +101,8 @@ export interface Proxy extends AsyncDisposable {
    *  how many endpoints it is for.
    *  @throws ProxyError E_CONFIG when the weight is none. */
   setEndpoint(service: string, address: string, wish: EndpointWish): number
+  /** How busy the threads with sessions are. */
+  pulse(): Promise<readonly WorkerPulse[]>
   /** The wishes that are kept. */
   overrides(): readonly EndpointOverride[]
   /** The endpoints whose Services have their health watched, and what was counted of it. */
@@ -213,6 +217,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       return { cut: await cut }
     },
     setEndpoint: (service, address, wish) => dataPlane.overlay.set(service as ServiceKey, address, wish),
+    pulse: () => engine.pulse(),
     overrides: () => dataPlane.overlay.list(),
     health: () => ({ endpoints: dataPlane.health.read(), totals: dataPlane.health.totals() }),
     addresses: () =>
@@ -233,6 +238,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       sources: controlPlane.states(),
       ledger: dataPlane.ledger.views,
       servicePorts: dataPlane.servicePorts(),
+      endpoints: dataPlane.ledger.endpoints(),
       affinity: dataPlane.affinity(),
       recordsDropped: dataPlane.sessionLog.dropped(),
       sessions: engine.sessions(),

@@ -13,6 +13,7 @@ import type {
 import { SessionMatcher } from '../../src/listener/session-matcher.ts'
 import type { RouteDelta } from '../../src/model/delta.ts'
 import type { SessionEnd } from '../../src/model/session.ts'
+import type { WorkerPulse } from '../../src/model/worker-pulse.ts'
 
 /** An engine without sockets that does what it is told, writes down what it was asked, and notices when two things are
  *  asked of one address at a time. */
@@ -122,6 +123,10 @@ export class FakeEngine implements Engine {
 
   workers(): readonly WorkerReading[] {
     return [{ sessions: 0, running: true }]
+  }
+
+  async pulse(): Promise<readonly WorkerPulse[]> {
+    return [{ cpuMs: 0, answerMs: 0 }]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

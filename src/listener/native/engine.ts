@@ -10,6 +10,7 @@ import type { PublishedRoute, RouteDelta } from '../../model/delta.ts'
 import type { Protocol } from '../../model/keys.ts'
 import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
+import type { WorkerPulse } from '../../model/worker-pulse.ts'
 import { bindFailure } from '../bind-failure.ts'
 import type {
   Capability,
@@ -31,6 +32,7 @@ import { listSessions, tallySessions } from './session-list.ts'
 import { SessionMover } from './session-mover.ts'
 import { WorkerCrew } from './worker-crew.ts'
 import { SCTP_ROW, type WorkerHandle } from './worker-handle.ts'
+import { feelPulse } from './worker-pulse.ts'
 
 /** Connections the kernel may hold for us; the system's own limit may be lower. */
 const BACKLOG = 16_384
@@ -223,6 +225,10 @@ class NativeEngine implements Engine {
 
   workers(): readonly WorkerReading[] {
     return this.#crew.workers.map(({ sessions, over }) => ({ sessions, running: !over }))
+  }
+
+  pulse(): Promise<readonly WorkerPulse[]> {
+    return Promise.all(this.#crew.workers.map((worker) => feelPulse(worker, this.#options.clock)))
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

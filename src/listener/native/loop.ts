@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs'
 import type { MessagePort } from 'node:worker_threads'
 import { receiveMessageOnPort } from 'node:worker_threads'
 import { type Clock, systemClock } from '../../lib/clock.ts'
@@ -65,6 +66,7 @@ export class Loop {
   readonly #addresses: EndpointAddresses
   /** Who waits for the last session to end. */
   #emptyTickets: number[] = []
+  readonly #thread = threadNumber()
   #nextId: number
   /** Sessions that are in the count shared with main. */
   #known = 0
@@ -251,6 +253,9 @@ export class Loop {
       case 'trace':
         this.#trace(request.order)
         break
+      case 'pulse':
+        count = this.#thread
+        break
       case 'empty':
         this.#emptyTickets.push(request.ticket)
         this.#counted()
@@ -329,5 +334,14 @@ function sooner(aMs: number, bMs: number): number {
 function hasten(table: TcpTable | UdpTable, wheel: TimerWheel, listeners: readonly number[]): void {
   for (let session = 0; session < table.end; session++) {
     if (table.alive(session) && listeners.includes(table.listeners[session] as number)) wheel.set(session, 0)
+  }
+}
+
+/** What the kernel calls this thread; NaN where it does not say. */
+function threadNumber(): number {
+  try {
+    return Number(readlinkSync('/proc/thread-self').split('/').pop())
+  } catch {
+    return Number.NaN
   }
 }

@@ -54,6 +54,8 @@ export type WorkerRequest =
   /** Go on with sessions of another worker. */
   | { readonly do: 'adopt'; readonly ticket: number; readonly sessions: readonly SessionSnapshot[] }
   | { readonly do: 'trace'; readonly ticket: number; readonly order: TraceOrder | undefined }
+  /** Answered at once, with the number that the kernel gave the thread as the count. */
+  | { readonly do: 'pulse'; readonly ticket: number }
   /** Answered when the last session has ended. */
   | { readonly do: 'empty'; readonly ticket: number }
 

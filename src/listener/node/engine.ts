@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { CoarseTimer } from '../../lib/coarse-timer.ts'
 import type { RouteDelta } from '../../model/delta.ts'
@@ -96,6 +97,11 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
     },
     sessions: () => context.budget.sessions,
     workers: () => [{ sessions: context.budget.sessions, running: true }],
+    async pulse() {
+      const askedMs = clock.now()
+      await nextTurn()
+      return [{ cpuMs: cpuMs(), answerMs: clock.now() - askedMs }]
+    },
     async [Symbol.asyncDispose]() {
       const all = [...listeners.values(), ...closed]
       listeners.clear()
@@ -106,4 +112,11 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
       idle[Symbol.dispose]()
     },
   }
+}
+
+/** Of the thread that this runs in. */
+function cpuMs(): number | undefined {
+  // Not in Node 22.
+  const usage = process.threadCpuUsage?.()
+  return usage && (usage.user + usage.system) / 1000
 }
