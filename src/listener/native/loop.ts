@@ -6,15 +6,14 @@ import { messageOf, ProxyError } from '../../lib/errors.ts'
 import { EPOLLIN } from '../../lib/libc/constants.ts'
 import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
-import { systemRandom } from '../../lib/random.ts'
 import type { RouteDelta } from '../../model/delta.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import type { SessionFilter, SessionPolicy, TraceOrder } from '../listener.ts'
-import { SctpRelay } from '../sctp/relay.ts'
 import { TracedPolicy } from '../traced-policy.ts'
 import { EndpointAddresses } from './endpoint-addresses.ts'
 import { ADOPTED_WORD, BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
+import { SctpPart } from './sctp-part.ts'
 import { TcpDoors } from './tcp-doors.ts'
 import { TcpMover } from './tcp-mover.ts'
 import { TcpSessions } from './tcp-sessions.ts'
@@ -60,9 +59,7 @@ export class Loop {
   readonly #udpDoors: UdpDoors
   readonly #udpRelay: UdpRelay
   readonly #udpWheel: TimerWheel
-  /** In the worker that has all SCTP, from the first listener on. */
-  #sctp: SctpRelay | undefined
-  #sctpWheel: TimerWheel | undefined
+  readonly #sctp: SctpPart
   readonly #addresses: EndpointAddresses
   /** Who waits for the last session to end. */
   #emptyTickets: number[] = []
@@ -103,6 +100,7 @@ export class Loop {
     this.#udpDoors = new UdpDoors(context)
     this.#udp = new UdpSessions(context, udpTable, this.#udpWheel, this.#addresses, this.#udpDoors, left, counted)
     this.#udpRelay = new UdpRelay(context, this.#udp, this.#udpDoors)
+    this.#sctp = new SctpPart(context, estate.sctp, counted)
     if (!context.watch(start.wakeFd, EPOLLIN, KIND_WAKE << KIND_SHIFT, 0)) {
       throw new ProxyError('E_ENGINE', 'system', `epoll_ctl: ${errnoName(context.errno[0] as number)}`)
     }
@@ -115,7 +113,7 @@ export class Loop {
     }
     this.#tcp.cut({}, 'killed')
     this.#udp.cut({}, 'killed')
-    this.#sctp?.cut({}, 'killed')
+    this.#sctp.relay?.cut({}, 'killed')
     this.#tcp[Symbol.dispose]()
     this.#context[Symbol.dispose]()
   }
@@ -146,7 +144,7 @@ export class Loop {
           this.#udpRelay.fromClients(index)
           break
         case KIND_SCTP:
-          this.#sctp?.readable(index)
+          this.#sctp.relay?.readable(index)
           break
         default:
           // What it was written for has been read already.
@@ -159,8 +157,7 @@ export class Loop {
     this.#udpWheel.advance(now)
     this.#tcpDoors.tick(now)
     this.#udpDoors.tick(now)
-    this.#sctpWheel?.advance(now)
-    this.#sctp?.flush()
+    this.#sctp.advance(now)
     // Last, for all of the above may have brought a direction to its end.
     relay.endings.closeWriteSides()
     return told
@@ -174,14 +171,14 @@ export class Loop {
     if (told !== 0 || this.#tcp.relay.busy) return 0
     wait = sooner(wait, this.#tcpWheel.waitMs(now))
     wait = sooner(wait, this.#udpWheel.waitMs(now))
-    if (this.#sctpWheel) wait = sooner(wait, this.#sctpWheel.waitMs(now))
+    wait = sooner(wait, this.#sctp.waitMs(now))
     wait = sooner(wait, this.#tcpDoors.waitMs(now))
     return sooner(wait, this.#udpDoors.waitMs(now))
   }
 
   /** A session began or ended. */
   #counted(): void {
-    const sessions = this.#tcp.table.size + this.#udp.table.size + (this.#sctp?.size ?? 0)
+    const sessions = this.#tcp.table.size + this.#udp.table.size + this.#sctp.size
     Atomics.add(this.#control, SESSIONS_WORD, sessions - this.#known)
     this.#known = sessions
     this.#tcpDoors.roomMade()
@@ -224,10 +221,10 @@ export class Loop {
         this.#leave(request)
         break
       case 'take-sctp':
-        this.#takeSctp(request)
+        this.#sctp.take(request.fd4, request.fd6, request.routes)
         break
       case 'open-sctp':
-        this.#sctp?.open(request.id, request.address)
+        this.#sctp.relay?.open(request.id, request.address)
         break
       case 'cut':
         count += this.#cut(request.filter, request.end)
@@ -235,7 +232,7 @@ export class Loop {
       case 'drain':
         this.#tcpDoors.drain()
         this.#udpDoors.drain()
-        this.#sctp?.drain()
+        this.#sctp.relay?.drain()
         break
       case 'give': {
         const given = this.#tcpMover.give(request.filter, request.from, request.most)
@@ -269,40 +266,18 @@ export class Loop {
     let count = 0
     if (protocol === undefined || protocol === 'TCP') count += this.#tcp.cut(filter, end)
     if (protocol === undefined || protocol === 'UDP') count += this.#udp.cut(filter, end)
-    if (this.#sctp && (protocol === undefined || protocol === 'SCTP')) count += this.#sctp.cut(filter, end)
+    if (protocol === undefined || protocol === 'SCTP') count += this.#sctp.relay?.cut(filter, end) ?? 0
     return count
-  }
-
-  #takeSctp({ fd4, fd6, routes }: WorkerRequest & { do: 'take-sctp' }): void {
-    const { clock, libc, nextId, onFault } = this.#context
-    const { sctp: columns } = this.#start.estate
-    const wheel = new TimerWheel(columns.ids.length, clock.now(), (flow) => this.#sctp?.due(flow))
-    this.#sctpWheel = wheel
-    this.#sctp = new SctpRelay({
-      libc,
-      policy: () => this.#context.policy,
-      clock,
-      random: systemRandom,
-      columns,
-      deadlines: wheel,
-      nextId,
-      onFault,
-      onCount: () => this.#counted(),
-      openArena: (bytes) => this.#context.openArena(bytes),
-    })
-    this.#sctp.attach(fd4, fd6)
-    this.#sctp.apply({ revision: 0, set: routes, remove: [] })
-    for (const fd of [fd4, fd6]) if (fd >= 0) this.#context.watch(fd, EPOLLIN, (KIND_SCTP << KIND_SHIFT) | fd, 0)
   }
 
   #publish(delta: RouteDelta): void {
     this.#addresses.apply(delta)
-    this.#sctp?.apply(delta)
+    this.#sctp.apply(delta)
     const hurried = this.#context.policy.apply(delta)
     if (hurried.length === 0) return
     hasten(this.#tcp.table, this.#tcpWheel, hurried)
     hasten(this.#udp.table, this.#udpWheel, hurried)
-    this.#sctp?.hasten(hurried)
+    this.#sctp.relay?.hasten(hurried)
   }
 
   #trace(order: TraceOrder | undefined): void {
@@ -312,7 +287,7 @@ export class Loop {
 
   #leave({ id, sessions, end }: WorkerRequest & { do: 'leave' }): void {
     this.#tcpDoors.close(id)
-    this.#sctp?.close(id, end)
+    this.#sctp.relay?.close(id, end)
     if (sessions === 'cut') this.#tcp.cut({ listeners: [id] }, end)
     const door = this.#udpDoors.get(id)
     if (!door) return
