@@ -63,6 +63,22 @@ export const METRICS = {
     help: 'UDP sessions that ended early to make room; UDP only.',
     labels: SERVICE,
   },
+  portald_queue_sessions: {
+    type: 'gauge',
+    help: 'Sessions that wait now, for a place or for an endpoint; appears with the first that had to.',
+    labels: SERVICE,
+  },
+  portald_queue_waits_total: { type: 'counter', help: 'Sessions that had to wait; appears with the first.', labels: SERVICE },
+  portald_queue_wait_seconds_total: {
+    type: 'counter',
+    help: 'How long sessions have waited that wait no more; appears with the first.',
+    labels: SERVICE,
+  },
+  portald_need_endpoints_total: {
+    type: 'counter',
+    help: 'Clients that came while a Service that holds them had no endpoint; appears with the first.',
+    labels: SERVICE,
+  },
   portald_endpoints: {
     type: 'gauge',
     help: 'Endpoints that new sessions may have, by what is known of their health; Services that have it watched only.',

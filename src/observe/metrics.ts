@@ -4,6 +4,7 @@ import { inSlices } from '../lib/steps.ts'
 import type { HealthTotals } from '../model/health.ts'
 import type { IpFamily } from '../model/keys.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
+import type { LineViews } from '../model/shared-lines.ts'
 import type { WorkerPulse } from '../model/worker-pulse.ts'
 import { type CountedEndpoint, endpointMetrics } from './endpoint-metrics.ts'
 import { METRICS, type MetricDefinition, type MetricName } from './metric-table.ts'
@@ -21,6 +22,7 @@ export interface ChangeCounts {
 export interface MetricsReading {
   readonly build: { readonly version: string; readonly engine: string; readonly workers: number }
   readonly ledger: LedgerViews
+  readonly lines: LineViews
   readonly services: Iterable<CountedService>
   /** Undefined: single endpoints are not told of. */
   readonly endpoints: Iterable<CountedEndpoint> | undefined
@@ -159,7 +161,7 @@ export function createMetrics({ source, clock, processMetrics = true }: MetricsO
       for (const update of pulses) update(pulse)
       const own = await registry.metrics()
       // One after the other: both are of this moment, give or take some milliseconds.
-      const services = await inSlices(serviceMetrics(reading.ledger, reading.services), clock)
+      const services = await inSlices(serviceMetrics(reading.ledger, reading.lines, reading.services), clock)
       const { endpoints } = reading
       return `${own}\n${services}${endpoints ? await inSlices(endpointMetrics(reading.ledger, endpoints), clock) : ''}`
     },

@@ -1,7 +1,9 @@
 import type { Steps } from '../lib/steps.ts'
 import { SESSION_ENDS } from '../model/session.ts'
 import { CONNECT_BUCKETS_MS, type LedgerViews } from '../model/shared-layout.ts'
+import type { LineViews } from '../model/shared-lines.ts'
 import { type ServiceTotals, serviceTotals } from './ledger-totals.ts'
+import { type LabelledService, lineMetrics } from './line-metrics.ts'
 import { METRICS, type MetricName } from './metric-table.ts'
 
 /** A Service port that is counted, and where. */
@@ -15,11 +17,12 @@ export interface CountedService {
  *
  *  Written by hand: 1,000 Service ports are 27,000 lines, which take prom-client 75 ms and this 15 ms, on the thread
  *  that with the node engine relays sessions; therefore in steps, too. */
-export function* serviceMetrics(ledger: LedgerViews, services: Iterable<CountedService>): Steps<string> {
+export function* serviceMetrics(ledger: LedgerViews, lines: LineViews, services: Iterable<CountedService>): Steps<string> {
   const all: Counted[] = []
   for (const { slot, key } of services) {
     const { service, protocol } = serviceLabels(key)
     all.push({
+      slot,
       labels: `service="${escapeLabel(service)}",protocol="${escapeLabel(protocol)}"`,
       totals: serviceTotals(ledger, slot),
       datagrams: protocol !== 'TCP',
@@ -51,7 +54,7 @@ export function* serviceMetrics(ledger: LedgerViews, services: Iterable<CountedS
   ]
   let text = ''
   for (const steps of families) text += `${yield* steps}\n`
-  return text
+  return `${text}${lineMetrics(lines, all)}\n`
 }
 
 /** What `namespace/name:port/PROTOCOL` is in labels. */
@@ -60,8 +63,7 @@ export function serviceLabels(key: string): { readonly service: string; readonly
   return { service: key.slice(0, protocolAt), protocol: key.slice(protocolAt + 1) }
 }
 
-interface Counted {
-  readonly labels: string
+interface Counted extends LabelledService {
   readonly totals: ServiceTotals
   readonly datagrams: boolean
 }

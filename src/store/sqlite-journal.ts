@@ -64,7 +64,7 @@ export function openSqliteJournal(settings: StoreSettings): SqliteJournal {
     if (reply.kind !== 'died') return void checked(reply, 'done')
     // It may have died before or after.
     const { version } = checked(await ask({ kind: 'version' }), 'version')
-    if (version >= (batch.entries.at(-1)?.resourceVersion ?? 0)) return
+    if (version === batch.version) return
     checked(await ask({ kind: 'commit', batch }), 'done')
   }
 

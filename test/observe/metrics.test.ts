@@ -16,6 +16,7 @@ import {
   serviceBase,
   serviceCell,
 } from '../../src/model/shared-layout.ts'
+import { lineViews } from '../../src/model/shared-lines.ts'
 import { serviceTotals } from '../../src/observe/ledger-totals.ts'
 import { LOG_EVENTS } from '../../src/observe/log-events.ts'
 import { METRICS, type MetricDefinition } from '../../src/observe/metric-table.ts'
@@ -47,6 +48,9 @@ function reading(more: Partial<MetricsReading> = {}): MetricsReading {
   return {
     build: { version: '0.1.0', engine: 'node', workers: 1 },
     ledger: ledger(),
+    lines: lineViews(
+      createSharedState({ rows: 2, serviceSlots: 1024, endpointSlots: 1, affinityEntries: 32, recordsPerRing: 2 }),
+    ),
     services: [],
     endpoints: undefined,
     health: [],
@@ -122,6 +126,7 @@ describe('metrics', () => {
       sources: [{ name: 'a.yaml', synced: true, readAtMs: 0 }],
     })
     for (const slot of [0, 1]) for (let cell = 0; cell < 60; cell++) add(now.ledger, 0, slot, cell, 1)
+    now.lines.rows[0]?.counters.fill(1)
     metrics.syncQueued(['IPv4'])
     metrics.syncFinished(1, ['IPv4'])
     metrics.programmed(1, ['IPv4'])

@@ -108,6 +108,7 @@ export function createSctpWorld(options: SctpWorldOptions = {}) {
       userTimeoutMs: undefined,
       maxSessionMs: undefined,
       panicPercent: 0,
+      limits: undefined,
       ...change,
     }
     const delta = { revision: ++revision, set: [route], remove: [] }

@@ -14,7 +14,9 @@ export const BUDGET_WORD = 2
 export const MESSAGE_WORD = 3
 /** How many of the sessions that main sent last the worker has taken over. */
 export const ADOPTED_WORD = 4
-const CONTROL_WORDS = 5
+/** Not 0: the worker has everything it needs, and looks at the stop word. */
+export const LOOPING_WORD = 5
+const CONTROL_WORDS = 6
 
 /** Where the epoll instance stands among {@link Estate.descriptors}; pipes follow, two cells each. */
 export const EPOLL_CELL = 0

@@ -11,7 +11,7 @@ import type { SessionEnd } from '../../model/session.ts'
 import type { SessionFilter, SessionPolicy, TraceOrder } from '../listener.ts'
 import { TracedPolicy } from '../traced-policy.ts'
 import { EndpointAddresses } from './endpoint-addresses.ts'
-import { ADOPTED_WORD, BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
+import { ADOPTED_WORD, BUDGET_WORD, LOOPING_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
 import { SctpPart } from './sctp-part.ts'
 import { TcpDoors } from './tcp-doors.ts'
@@ -25,6 +25,7 @@ import { UdpSessions } from './udp-sessions.ts'
 import { UdpTable } from './udp-table.ts'
 import {
   INDEX_MASK,
+  KIND_BELL,
   KIND_SCTP,
   KIND_SHIFT,
   KIND_TCP,
@@ -101,13 +102,16 @@ export class Loop {
     this.#udp = new UdpSessions(context, udpTable, this.#udpWheel, this.#addresses, this.#udpDoors, left, counted)
     this.#udpRelay = new UdpRelay(context, this.#udp, this.#udpDoors)
     this.#sctp = new SctpPart(context, estate.sctp, counted)
-    if (!context.watch(start.wakeFd, EPOLLIN, KIND_WAKE << KIND_SHIFT, 0)) {
+    const bell = start.bells[start.row] as number
+    const watched = context.watch(bell, EPOLLIN, KIND_BELL << KIND_SHIFT, 0)
+    if (!watched || !context.watch(start.wakeFd, EPOLLIN, KIND_WAKE << KIND_SHIFT, 0)) {
       throw new ProxyError('E_ENGINE', 'system', `epoll_ctl: ${errnoName(context.errno[0] as number)}`)
     }
   }
 
   /** Runs until the stop word is set; resolves then, with nothing left open. */
   async run(): Promise<void> {
+    Atomics.store(this.#control, LOOPING_WORD, 1)
     while (this.#control[STOP_WORD] === 0) {
       if (this.#turn()) await new Promise<void>((resolve) => setImmediate(resolve))
     }
@@ -146,6 +150,10 @@ export class Loop {
         case KIND_SCTP:
           this.#sctp.relay?.readable(index)
           break
+        case KIND_BELL:
+          calls.read(this.#start.bells[this.#start.row] as number, copyAddress, WAKE_BYTES)
+          this.#context.policy.waiting.heed()
+          break
         default:
           // What it was written for has been read already.
           calls.read(this.#start.wakeFd, copyAddress, WAKE_BYTES)
@@ -158,6 +166,7 @@ export class Loop {
     this.#tcpDoors.tick(now)
     this.#udpDoors.tick(now)
     this.#sctp.advance(now)
+    if (this.#context.policy.waiting.restless) this.#seeToWaiting()
     // Last, for all of the above may have brought a direction to its end.
     relay.endings.closeWriteSides()
     return told
@@ -168,12 +177,21 @@ export class Loop {
     let wait = this.#tcp.acks.run(now)
     // What came since it was looked at last has its wake-up read away already.
     const told = Atomics.load(this.#control, STOP_WORD) | Atomics.load(this.#control, MESSAGE_WORD)
-    if (told !== 0 || this.#tcp.relay.busy) return 0
+    if (told !== 0 || this.#tcp.relay.busy || this.#context.policy.waiting.restless) return 0
     wait = sooner(wait, this.#tcpWheel.waitMs(now))
     wait = sooner(wait, this.#udpWheel.waitMs(now))
     wait = sooner(wait, this.#sctp.waitMs(now))
     wait = sooner(wait, this.#tcpDoors.waitMs(now))
     return sooner(wait, this.#udpDoors.waitMs(now))
+  }
+
+  /** Gives sessions that wait their turn, here or in other workers. */
+  #seeToWaiting(): void {
+    const { calls, policy, one } = this.#context
+    this.#tcp.askWaiting()
+    for (let row = policy.waiting.takeWake(); row >= 0; row = policy.waiting.takeWake()) {
+      calls.write(this.#start.bells[row] as number, one, WAKE_BYTES)
+    }
   }
 
   /** A session began or ended. */

@@ -80,6 +80,8 @@ export interface WorkerStart {
   readonly estate: Estate
   /** An eventfd that wakes the worker. Main's. */
   readonly wakeFd: number
+  /** An eventfd of each row, with which workers wake each other. Main's, for as long as the engine lives. */
+  readonly bells: readonly number[]
   /** The first part of its session numbers, so that a worker that takes another's place repeats none. */
   readonly idBase: number
 }

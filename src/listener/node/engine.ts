@@ -13,6 +13,7 @@ import { listSessions } from './session-list.ts'
 import { TcpListener } from './tcp-listener.ts'
 import { UdpListener } from './udp-listener.ts'
 import { UdpOrder } from './udp-order.ts'
+import { WaitingRoom } from './waiting-room.ts'
 
 /** How late an idle session may be noticed. */
 const IDLE_TICK_MS = 250
@@ -34,6 +35,7 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
     clock,
     idle,
     newcomers,
+    waitingRoom: new WaitingRoom(options.policy, clock),
     nextId: sessionIds(0),
     budget: new Budget(options.descriptors),
   }
@@ -82,6 +84,7 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
     },
     async publish(delta: RouteDelta) {
       const hurried = options.policy.apply(delta)
+      context.waitingRoom.stir()
       if (hurried.length === 0) return
       for (const listener of [...listeners.values(), ...closed]) if (hurried.includes(listener.spec.id)) listener.hasten()
     },
