@@ -1,7 +1,7 @@
 /** What the help texts say around the lists of options. */
 export const HELP = {
   program: {
-    description: 'A load balancer for TCP and UDP that serves Kubernetes Services from user space.',
+    description: 'A load balancer for TCP, UDP and SCTP that serves Kubernetes Services from user space.',
     examples: `
 Options without a command mean "run".
 
