@@ -132,15 +132,16 @@ function parseRate(text: string): Rate | undefined {
   return right && (burst * perMs) / count <= LONGEST_FILL_MS ? { count, perMs, burst } : undefined
 }
 
-/** `100`, or `tcp=100,udp=1000`, or one of these. */
+/** `100`, or `tcp=100,udp=1000,sctp=10`, or some of these. */
 function parseSessions(text: string): ClientSessionLimit | undefined {
-  const both = parseNumber(text, 1, MOST_SESSIONS)
-  if (both !== undefined) return { tcp: both, udp: both }
-  const limit: { tcp: number | undefined; udp: number | undefined } = { tcp: undefined, udp: undefined }
+  const all = parseNumber(text, 1, MOST_SESSIONS)
+  const limit: { -readonly [Name in keyof ClientSessionLimit]: number | undefined } = { tcp: all, udp: all, sctp: all }
+  if (all !== undefined) return limit
   for (const part of text.split(',')) {
     const [name = '', number = '', ...more] = part.split('=').map((word) => word.trim())
     const most = parseNumber(number, 1, MOST_SESSIONS)
-    if (most === undefined || more.length > 0 || (name !== 'tcp' && name !== 'udp') || limit[name] !== undefined) return undefined
+    if (most === undefined || more.length > 0) return undefined
+    if ((name !== 'tcp' && name !== 'udp' && name !== 'sctp') || limit[name] !== undefined) return undefined
     limit[name] = most
   }
   return limit

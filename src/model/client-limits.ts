@@ -29,6 +29,7 @@ export type TurnAway = (typeof TURN_AWAY)[number]
 export interface ClientSessionLimit {
   readonly tcp: number | undefined
   readonly udp: number | undefined
+  readonly sctp: number | undefined
 }
 
 /** What a Service's clients are held to, as asked for. */
