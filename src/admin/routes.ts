@@ -6,4 +6,5 @@ export const ADMIN_ROUTES: readonly LazyRegistrar[] = [
   async () => (await import('./kube/kube-routes.ts')).registerKube,
   async () => (await import('./inspect-routes.ts')).registerInspection,
   async () => (await import('./trace-route.ts')).registerTrace,
+  async () => (await import('./ui/ui-routes.ts')).registerUi,
 ]

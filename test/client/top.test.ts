@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { ratesBetween } from '../../src/cli/client/top-rates.ts'
+import { ratesBetween } from '../../src/observe/status-rates.ts'
 import { FIRST_CHOICE, pressKey, showTop, type TopChoice } from '../../src/cli/client/top-view.ts'
 import { createPolicyWorld } from '../policy/policy-world.ts'
 import { inspectorOf } from '../support/inspected-world.ts'
