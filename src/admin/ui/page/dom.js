@@ -26,6 +26,12 @@ export function svg(tag, attributes, ...children) {
   return element
 }
 
+/** A name that is broken, where it must be, after `/` and `:`.
+ *  @param {string} name */
+export function breakable(name) {
+  return name.split(/(?<=[/:])/).flatMap((part, n) => (n === 0 ? [part] : [document.createElement('wbr'), part]))
+}
+
 /** The element of the page with this id.
  *  @param {string} id */
 export function byId(id) {

@@ -1,4 +1,4 @@
-import { byId, h, Parts, say } from './dom.js'
+import { breakable, byId, h, Parts, say } from './dom.js'
 import { endpointTable, portOf } from './endpoints.js'
 import { showCount, showNumber, showSize } from './words.js'
 
@@ -95,7 +95,7 @@ export function createServices({ rights, changed, opened }) {
     const button = h(
       'button',
       { type: 'button', class: 'open', onclick: () => toggle(open === name ? undefined : name) },
-      portOf(name),
+      ...breakable(portOf(name)),
     )
     const address = h('span', { class: 'under' })
     const cells = COLUMNS.slice(1).map(({ wide }) => h('td', { class: `n ${wide ? 'wide' : ''}` }))
