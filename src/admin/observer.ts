@@ -4,6 +4,7 @@ import type { Random } from '../lib/random.ts'
 import type { Configuration } from '../model/config.ts'
 import { type IpFamily, showAddress } from '../model/keys.ts'
 import { type AccessLog, openAccessLog } from '../observe/access-log.ts'
+import { accessSample } from '../observe/access-sample.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Metrics, MetricsReading } from '../observe/metrics.ts'
 import type { ProxyOptions, Proxy as RunningProxy } from '../runtime/proxy.ts'
@@ -27,7 +28,7 @@ export interface ObserverOptions {
  *  Opened before the proxy and disposed after it, so that the last session is logged too. */
 export interface Observer extends AsyncDisposable {
   /** What the proxy has to be opened with. */
-  readonly hooks: Pick<ProxyOptions, 'onSession' | 'onQueued' | 'onStarted' | 'onApplied'>
+  readonly hooks: Pick<ProxyOptions, 'onSession' | 'tellsOf' | 'onQueued' | 'onStarted' | 'onApplied'>
   /** Begins to answer for the proxy; resolves when each address was tried once. */
   attach(proxy: RunningProxy): Promise<void>
   /** Opens the access log again, for a file that was moved away. */
@@ -43,7 +44,12 @@ const FAMILIES: readonly IpFamily[] = ['IPv4', 'IPv6']
 export async function openObserver(options: ObserverOptions): Promise<Observer> {
   const { config, clock, logger } = options
   const accessLog = config.accessLog
-    ? await openAccessLog({ destination: config.accessLog, clock, logger: logger.child({ component: 'access-log' }) })
+    ? await openAccessLog({
+        destination: config.accessLog,
+        format: config.accessLogFormat,
+        clock,
+        logger: logger.child({ component: 'access-log' }),
+      })
     : undefined
   const changes = createChangeCounter()
   let metrics: Metrics | undefined
@@ -89,6 +95,7 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
     hooks: {
       // Without an access log nobody reads them, and naming a session costs more than forwarding a small one.
       ...(accessLog ? { onSession: (record) => accessLog.append(record) } : {}),
+      ...(accessLog && config.accessLogSample > 1 ? { tellsOf: accessSample(config.accessLogSample) } : {}),
       onQueued() {
         waitingSinceMs ??= clock.now()
         metrics?.syncQueued(FAMILIES)
@@ -115,8 +122,12 @@ export async function openObserver(options: ObserverOptions): Promise<Observer> 
       if (config.metricsBindAddress) {
         // Loaded here: nobody scrapes before the first listener is open.
         const { createMetrics } = await import('../observe/metrics.ts')
-        const read = () => readMetrics(opened, options.version, accessLog, changes)
-        metrics = createMetrics({ source: { read }, clock, processMetrics: options.processMetrics ?? true })
+        const read = () => readMetrics(opened, options.version, accessLog, changes, config.metricsPerEndpoint)
+        metrics = createMetrics({
+          source: { read, pulse: () => opened.pulse() },
+          clock,
+          processMetrics: options.processMetrics ?? true,
+        })
       }
       servers = await openProbeServers({
         metricsAddress: config.metricsBindAddress && showAddress(config.metricsBindAddress),
@@ -150,6 +161,7 @@ function readMetrics(
   version: string,
   accessLog: AccessLog | undefined,
   changes: ReturnType<typeof createChangeCounter>,
+  perEndpoint: boolean,
 ): MetricsReading {
   const now = proxy.read()
   const listeners = new Map<string, number>()
@@ -158,7 +170,9 @@ function readMetrics(
   return {
     build: { version, engine: now.engine, workers: now.workers },
     ledger: now.ledger,
+    lines: now.lines,
     services: now.servicePorts,
+    endpoints: perEndpoint ? now.endpoints : undefined,
     health: proxy.health().totals,
     affinity: now.affinity,
     listeners,

@@ -12,6 +12,7 @@ import {
   serviceBase,
   serviceCell,
 } from '../model/shared-layout.ts'
+import { clearLinesOf, type LineViews, lineViews } from '../model/shared-lines.ts'
 
 /** Whose slot it is. */
 interface EndpointName {
@@ -43,6 +44,7 @@ function nameOf(service: ServicePortKey, endpoint: EndpointKey): string {
  *  themselves, in the slots, which therefore outlive any number of snapshots. */
 export class Ledger {
   readonly views: LedgerViews
+  readonly lines: LineViews
   readonly #shared: SharedState
   readonly #random: Random
   readonly #forget: () => void
@@ -64,6 +66,7 @@ export class Ledger {
     this.#forget = forget
     this.#random = random
     this.views = ledgerViews(shared)
+    this.lines = lineViews(shared)
   }
 
   /** The slot of a Service port, given on first use; undefined when the ledger is full. */
@@ -101,6 +104,7 @@ export class Ledger {
     this.#retiredEndpoints.delete(name)
     this.#endpointNames[slot] = { service, key }
     entry.endpoints.set(key, slot)
+    Atomics.store(this.lines.owners, slot, entry.slot + 1)
     return slot
   }
 
@@ -158,6 +162,7 @@ export class Ledger {
     for (const [key, retired] of this.#retiredServices) {
       if (!wasIdle(retired, revision, this.#activeOf(retired.slot))) continue
       for (const row of this.views.rows) row.services.fill(0, serviceBase(retired.slot), serviceBase(retired.slot + 1))
+      clearLinesOf(this.lines, retired.slot)
       this.#retiredServices.delete(key)
       this.#serviceNames[retired.slot] = undefined
       this.#unsweptServices.push(retired.slot)

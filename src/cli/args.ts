@@ -1,4 +1,4 @@
-import { Command, CommanderError, Option } from 'commander'
+import { Argument, Command, CommanderError, Option } from 'commander'
 import type { GivenValues } from '../model/config.ts'
 import {
   configOption,
@@ -12,6 +12,7 @@ import {
 import { KUBE_PROXY_FLAGS, type KubeProxyFlags } from '../model/kube-proxy-config.ts'
 import type { KubeProxySetting } from '../model/kube-proxy-table.ts'
 import { addClientCommands, type ClientInvocation } from './client-arguments.ts'
+import { type CompletedCommand, completedCommands, SHELLS, type Shell } from './completed-commands.ts'
 import { HELP } from './help.ts'
 
 /** What a command line asks for. Values are text: what they mean is read later, together with variables and file. */
@@ -38,6 +39,8 @@ export type Invocation =
       readonly kubeProxyFlags: KubeProxyFlags
     }
   | ClientInvocation
+  | { readonly command: 'config'; readonly flags: GivenValues; readonly kubeProxyFlags: KubeProxyFlags }
+  | { readonly command: 'completion'; readonly shell: Shell; readonly table: readonly CompletedCommand[] }
   | { readonly command: 'cleanup' }
   | { readonly command: 'version' }
   /** Nothing to do but to say this: help, or what is wrong with the command line. */
@@ -78,6 +81,17 @@ export function parseArguments(argv: readonly string[]): Invocation {
   })
     .option('--json', 'Print one JSON document')
     .option('--ipvs', 'Only say whether IPVS works here: exit code 0 if it does, 1 if not')
+  addCommand(program, 'config', (command, flags) => {
+    invocation = { command: 'config', flags, kubeProxyFlags: givenKubeProxyFlags(command) }
+  })
+  program
+    .command('completion')
+    .description(HELP.completion.description)
+    .addHelpText('after', HELP.completion.examples)
+    .addArgument(new Argument('<SHELL>', 'which one').choices(SHELLS))
+    .action((shell: Shell) => {
+      invocation = { command: 'completion', shell, table: completedCommands(program) }
+    })
   addClientCommands(program, (chosen) => {
     invocation = chosen
   })
@@ -107,17 +121,23 @@ export function parseArguments(argv: readonly string[]): Invocation {
   return invocation ?? { command: 'say', out: out.join(''), err: err.join(''), exitCode: 2 }
 }
 
-function addCommand(program: Command, name: OptionCommand, onChosen: (command: Command, flags: GivenValues) => void): Command {
+function addCommand(
+  program: Command,
+  name: OptionCommand | 'config',
+  onChosen: (command: Command, flags: GivenValues) => void,
+): Command {
   const command = program
     .command(name, { isDefault: name === 'run' })
     .description(HELP[name].description)
     .addHelpText('after', HELP[name].examples)
     .showHelpAfterError(`run "portald ${name} --help" for what it takes`)
-  const isShown = (key: OptionKey) => configOption(key).commands.includes(name)
+  // It shows what `run` goes by.
+  const whose = name === 'config' ? 'run' : name
+  const isShown = (key: OptionKey) => configOption(key).commands.includes(whose)
   // A command line of `run` is the doctor's, too, whether or not all of it matters to it.
-  const takesThoseOfRun = name === 'run' || name === 'doctor'
+  const takesThoseOfRun = whose === 'run' || whose === 'doctor'
   const keys = OPTION_KEYS.filter((key) => isShown(key) || (takesThoseOfRun && configOption(key).commands.includes('run')))
-  for (const key of keys) for (const option of toOptions(key, name)) command.addOption(isShown(key) ? option : option.hideHelp())
+  for (const key of keys) for (const option of toOptions(key, whose)) command.addOption(isShown(key) ? option : option.hideHelp())
   if (takesThoseOfRun) for (const setting of KUBE_PROXY_FLAGS) command.addOption(toHiddenOption(setting))
   return command.action(() => onChosen(command, givenValues(command, keys)))
 }

@@ -3,7 +3,18 @@ import { LOG_LEVELS } from '../model/log-level.ts'
 import { HELP } from './help.ts'
 
 /** Commands that ask a running portald. */
-export type ClientCommand = 'status' | 'sessions' | 'kill' | 'drain' | 'undrain' | 'explain' | 'log-level' | 'top' | 'trace'
+export type ClientCommand =
+  | 'status'
+  | 'sessions'
+  | 'kill'
+  | 'drain'
+  | 'undrain'
+  | 'explain'
+  | 'log-level'
+  | 'top'
+  | 'trace'
+  | 'export'
+  | 'import'
 
 /** A command line of one of them; `options` by their names in camelCase, as they were written. */
 export interface ClientInvocation {
@@ -16,6 +27,7 @@ export interface ClientInvocation {
 export interface ClientOptions {
   /** Where portald answers; undefined: where it usually does. */
   readonly admin?: string
+  readonly adminCa?: string
   readonly output?: string
   readonly service?: string
   readonly endpoint?: string
@@ -41,7 +53,11 @@ export function addClientCommands(program: Command, onChosen: (invocation: Clien
       .description(HELP[name].description)
       .addHelpText('after', HELP[name].examples)
       .showHelpAfterError(`run "portald ${name} --help" for what it takes`)
-    command.option('--admin <ADDR>', 'Where portald answers: unix:PATH or IP:PORT; PORTALD_ADMIN when left out')
+    command.option(
+      '--admin <ADDR>',
+      'Where portald answers: unix:PATH, IP:PORT or https://NAME:PORT; PORTALD_ADMIN when left out',
+    )
+    command.option('--admin-ca <FILE>', 'Certificate of the authority to trust for it; PORTALD_ADMIN_CA when left out')
     return command.action(() => onChosen({ command: 'client', name, words: command.args, options: command.opts() }))
   }
   add('status')
@@ -74,6 +90,8 @@ export function addClientCommands(program: Command, onChosen: (invocation: Clien
     .argument('<SERVICE>', 'whose new sessions: default/web or default/web:http')
     .option('--client <CIDR>', 'Only of clients with this address, or in this range')
     .addOption(output('text', 'json'))
+  add('import').argument('<PATH...>', 'files and folders of objects, YAML or JSON')
+  add('export').addOption(new Option('-o, --output <FORMAT>', 'How to print them').choices(['yaml', 'json']).default('yaml'))
   add('log-level').argument('[LEVEL]', `${LOG_LEVELS.join(', ')}; says which one it is when left out`)
 }
 

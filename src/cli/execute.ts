@@ -20,6 +20,11 @@ export async function execute(argv: readonly string[], context: CommandContext):
         return await (await import('./doctor.ts')).doctor(invocation, context)
       case 'cleanup':
         return await (await import('./cleanup.ts')).cleanup(output)
+      case 'config':
+        return await (await import('./show-config.ts')).showConfig(invocation, context)
+      case 'completion':
+        output.out((await import('./completion.ts')).completionScript(invocation.shell, invocation.table))
+        return EXIT.done
       case 'client':
         return await (await import('./client/run-client.ts')).runClient(invocation, context)
       case 'version':

@@ -10,6 +10,7 @@ import { readNodeContext } from '../runtime/node-context.ts'
 import { type ForwardSourceOptions, openForwardSource } from '../source/forward-source.ts'
 import { NO_JOURNAL } from '../store/journal.ts'
 import { JournaledStore } from '../store/object-store.ts'
+import { versionNow } from '../store/open-store.ts'
 import { type CommandContext, refuseUsage } from './command-context.ts'
 import { type ForwardArguments, parseForward } from './forward-arguments.ts'
 import { ownObjects } from './own-objects.ts'
@@ -28,7 +29,7 @@ export async function forward(
   const logger = createLogger({ level: given.logLevel })
   const config = { ...given, files: [], allowLoopbackEndpoints: true }
   const prepared = prepareEngine(config, systemClock)
-  await using store = new JournaledStore({ journal: NO_JOURNAL, firstVersion: systemClock.wall() })
+  await using store = new JournaledStore({ journal: NO_JOURNAL, firstVersion: versionNow(systemClock) })
   const sources = [openForwardSource(plan, sourceOptions(logger)), ownObjects(store)]
   return await serve({ config, prepared, sources, store, logger, warnings: problems })
 }

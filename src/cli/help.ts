@@ -1,7 +1,7 @@
 /** What the help texts say around the lists of options. */
 export const HELP = {
   program: {
-    description: 'A load balancer for TCP and UDP that serves Kubernetes Services from user space.',
+    description: 'A load balancer for TCP, UDP and SCTP that serves Kubernetes Services from user space.',
     examples: `
 Options without a command mean "run".
 
@@ -60,6 +60,24 @@ Examples:
   portald doctor --json | jq '.checks[] | select(.status != "ok")'
   portald doctor --ipvs && echo "kube-proxy can use IPVS here"`,
   },
+  config: {
+    description: 'Print the options that "run" would go by, and where each comes from.',
+    examples: `
+Takes the command line of "run". What is printed is a file that means the same; options that are not set stand in comments.
+
+Examples:
+  portald config
+  portald config --config portald.yaml --log-level debug
+  portald config --config /var/lib/kube-proxy/config.conf > portald.yaml`,
+  },
+  completion: {
+    description: 'Print what a shell needs to complete command lines of portald.',
+    examples: `
+Examples:
+  portald completion bash > /etc/bash_completion.d/portald
+  portald completion zsh > "\${fpath[1]}/_portald"
+  portald completion fish > ~/.config/fish/completions/portald.fish`,
+  },
   status: {
     description: 'Say how a running portald is: sources, problems, Services, endpoints.',
     examples: `
@@ -70,6 +88,20 @@ Examples:
   portald status
   portald status default/web
   portald status -o json | jq -r '.services[].endpoints[] | select(.state != "serving") | .endpoint'`,
+  },
+  import: {
+    description: 'Give objects in files to a running portald through its API.',
+    examples: `
+Examples:
+  portald import services.yaml
+  portald import objects.yaml --admin 127.0.0.1:10246`,
+  },
+  export: {
+    description: 'Print the objects that were given to a running portald through its API.',
+    examples: `
+Examples:
+  portald export > objects.yaml
+  portald export --admin 127.0.0.1:10246 | kubectl --server http://other:10246 apply -f -`,
   },
   top: {
     description: 'Watch what happens: rates, sessions, bytes, errors and connect times.',

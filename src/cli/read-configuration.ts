@@ -1,6 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { messageOf } from '../lib/errors.ts'
-import { type Configuration, type GivenValues, parseConfiguration } from '../model/config.ts'
+import { type Configuration, type ConfigurationInputs, type GivenValues, parseConfiguration } from '../model/config.ts'
 import type { ConfigurationFile } from '../model/config-given.ts'
 import { type OptionCommand, variableOf } from '../model/config-table.ts'
 import type { KubeProxyFlags } from '../model/kube-proxy-config.ts'
@@ -12,6 +12,8 @@ export interface ConfigurationSources {
   readonly flags: GivenValues
   readonly kubeProxyFlags?: KubeProxyFlags
   readonly variables: Readonly<Record<string, string | undefined>>
+  /** Told of every option which input counts for it. */
+  readonly onRead?: NonNullable<ConfigurationInputs['onRead']>
 }
 
 /** Reads flags, variables and the file that they name into one configuration; undefined when something is wrong. Warnings

@@ -15,7 +15,7 @@ import { openFileParser } from '../source/parser.ts'
 import type { Source } from '../source/source.ts'
 import { NO_JOURNAL } from '../store/journal.ts'
 import { JournaledStore } from '../store/object-store.ts'
-import { type OpenedStore, openObjectStore } from '../store/open-store.ts'
+import { type OpenedStore, openObjectStore, versionNow } from '../store/open-store.ts'
 import { type CommandContext, refuseUsage, usageProblem } from './command-context.ts'
 import { ownObjects } from './own-objects.ts'
 import { thisProcess } from './owner.ts'
@@ -60,12 +60,12 @@ export async function run(given: RunArguments, context: CommandContext, kernel: 
   return await serve({ ...serving, ...onlyWithoutIpvs({ sources, kernel, clock: systemClock, logger }) })
 }
 
-/** The objects of the admin API; in memory only for a process that has no place for them. */
-async function openStore({ stateDir }: Configuration): Promise<OpenedStore> {
-  const folder = stateDir ?? usualStateDir(thisProcess())
+/** The objects of the admin API; in memory only for a process that has no place for them. Without the API the usual place is
+ *  left to whoever has it. */
+async function openStore({ admin, stateDir }: Configuration): Promise<OpenedStore> {
+  const folder = stateDir ?? (admin.length > 0 ? usualStateDir(thisProcess()) : undefined)
   if (folder !== undefined) return await openObjectStore({ folder, clock: systemClock })
-  const firstVersion = Math.floor(systemClock.wall())
-  return { store: new JournaledStore({ journal: NO_JOURNAL, firstVersion }), damage: undefined }
+  return { store: new JournaledStore({ journal: NO_JOURNAL, firstVersion: versionNow(systemClock) }), damage: undefined }
 }
 
 function sayDamage({ damage }: OpenedStore, logger: Logger): void {

@@ -60,6 +60,7 @@ export async function serve({ config, sources, store, prepared, logger, warnings
       proxy?.refresh()
       void reopen?.()
     },
+    reopen: () => void reopen?.(),
   })
   const version = readPackageVersion()
   const nodeName = nodeNameOf(config)

@@ -8,6 +8,8 @@ export interface SignalVerbs {
   readonly end: (signal: string) => void
   /** HUP: read everything again. */
   readonly refresh: (signal: string) => void
+  /** USR1: open what is written to again, for files that were moved away. */
+  readonly reopen: (signal: string) => void
 }
 
 /** Turns the process's signals into verbs, and keeps the process alive, until disposed. */
@@ -18,7 +20,7 @@ export function openSignals(verbs: SignalVerbs): Disposable {
     draining = true
     verb(signal)
   }
-  const handlers = { SIGTERM: onEnding, SIGINT: onEnding, SIGHUP: verbs.refresh } as const
+  const handlers = { SIGTERM: onEnding, SIGINT: onEnding, SIGHUP: verbs.refresh, SIGUSR1: verbs.reopen } as const
   for (const [signal, handler] of Object.entries(handlers)) process.on(signal, handler)
   // Signal handlers do not, and before the first socket is open nothing else does.
   const alive = keepAlive()

@@ -1,20 +1,38 @@
 import type { Picker, PickerState } from '../balancer/picker.ts'
 import { createPicker } from '../balancer/tiers.ts'
-import type { PublishedRoute, RouteEndpoint } from '../model/delta.ts'
-import type { Decision } from './listener.ts'
+import { AGAIN } from '../balancer/waiting-lines.ts'
+import type { PublishedRoute, RouteEndpoint, RouteLimits } from '../model/delta.ts'
+import type { Decision, Wait } from './listener.ts'
+
+type EndpointList = Pick<PublishedRoute, 'endpoints' | 'rotation'>
 
 /** A list of endpoints with what is built from it once, so that deciding allocates nothing. */
 export class Choices {
+  readonly route: PublishedRoute
   readonly endpoints: readonly RouteEndpoint[]
+  /** The rotation word of the list. */
+  readonly rotation: number
   readonly picker: Picker
+  /** Where a session waits for a place at one of them; undefined: nobody does. */
+  readonly full: Wait | undefined
+  /** The same for a session that has tried one already. */
+  readonly fullAgain: Wait | undefined
+  /** Where a session waits for the first of them. */
+  readonly held: Wait | undefined
   /** Position by slot. */
   readonly #positions: ReadonlyMap<number, number>
   /** `decisions[position][attempt]`. */
   readonly #decisions: readonly (readonly Decision[])[]
 
-  constructor(endpoints: readonly RouteEndpoint[], picker: Picker, { connectMs, transparent, prelude }: PublishedRoute) {
+  constructor({ endpoints, rotation }: EndpointList, picker: Picker, route: PublishedRoute) {
+    const { connectMs, transparent, prelude, limits } = route
+    this.route = route
     this.endpoints = endpoints
+    this.rotation = rotation
     this.picker = picker
+    this.full = limits && waitIn(rotation, limits, limits.queueMs, 'queue-timeout')
+    this.fullAgain = limits && waitIn(rotation + AGAIN, limits, limits.queueMs, 'queue-timeout')
+    this.held = limits?.holdMs === undefined ? undefined : waitIn(rotation, limits, limits.holdMs, 'no-endpoint')
     this.#positions = new Map(endpoints.map((endpoint, position) => [endpoint.slot, position]))
     this.#decisions = endpoints.map((endpoint) =>
       connectMs.map((one) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs: one, transparent, prelude }) as const),
@@ -34,6 +52,10 @@ export class Choices {
   }
 }
 
+function waitIn(line: number, { queueLength: most }: RouteLimits, withinMs: number, end: Wait['end']): Wait | undefined {
+  return most === 0 ? undefined : { do: 'wait', line, most, withinMs, end }
+}
+
 /** A picker, and what it was made for. */
 interface MadePicker extends Pick<PublishedRoute, 'scheduler' | 'rotation' | 'panicPercent'> {
   readonly picker: Picker
@@ -48,14 +70,11 @@ export class ChoicesMaker {
     this.#state = state
   }
 
-  make(route: PublishedRoute, list: Pick<PublishedRoute, 'endpoints' | 'rotation'>): Choices {
-    return new Choices(list.endpoints, this.#pickerFor(route, list), route)
+  make(route: PublishedRoute, list: EndpointList): Choices {
+    return new Choices(list, this.#pickerFor(route, list), route)
   }
 
-  #pickerFor(
-    { scheduler, serviceSlot, ip, panicPercent }: PublishedRoute,
-    { endpoints, rotation }: Pick<PublishedRoute, 'endpoints' | 'rotation'>,
-  ): Picker {
+  #pickerFor({ scheduler, serviceSlot, ip, panicPercent }: PublishedRoute, { endpoints, rotation }: EndpointList): Picker {
     const known = this.#made.get(endpoints)
     if (known?.scheduler === scheduler && known.rotation === rotation && known.panicPercent === panicPercent) return known.picker
     const picker = createPicker(scheduler, endpoints, { ...this.#state, serviceSlot, rotation, ip, panicPercent })

@@ -2,6 +2,7 @@ import type { RouteDelta, RouteEndpoint } from '../model/delta.ts'
 import type { Cidr, ListenerKey, Protocol, SocketAddress } from '../model/keys.ts'
 import type { Prelude } from '../model/proxy-header.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../model/session.ts'
+import type { WorkerPulse } from '../model/worker-pulse.ts'
 
 /** What becomes of one new session, or of one more attempt of it. */
 export type Decision =
@@ -18,6 +19,18 @@ export type Decision =
   | { readonly do: 'refuse'; readonly end: SessionEnd }
   /** First the client has to send a PROXY header; then `introduced` decides. */
   | { readonly do: 'hear'; readonly withinMs: number }
+  | Wait
+
+/** The session has to wait until it is asked for again: by `wait` it begins to. TCP only. */
+export interface Wait {
+  readonly do: 'wait'
+  readonly line: number
+  /** Sessions that may wait there. */
+  readonly most: number
+  readonly withinMs: number
+  /** How it ends when the time is over. */
+  readonly end: 'queue-timeout' | 'no-endpoint'
+}
 
 /** How long a session may be quiet, per listener, as its route says now. */
 export interface SessionTimeouts {
@@ -44,6 +57,10 @@ export interface SessionPolicy {
   /** The first decision for a session that `decide` wanted to hear: its client sent a PROXY header, and is the one that the
    *  header names, or itself. */
   introduced(listener: number, client: ClientAddress): Decision
+  /** Another decision for a session that waits, after `waiting.next` named it. Unless that is to wait, it waits no more. */
+  decideAgain(waiter: number, listener: number, client: ClientAddress, tried: readonly Tried[]): Decision
+  /** The sessions of this thread that wait, by numbers that the engine gives them. */
+  readonly waiting: WaitingSessions
   /** Ends the lease of an attempt that did not connect. */
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void
   /** The endpoint is there: an attempt has connected, or datagrams came back. */
@@ -62,6 +79,22 @@ export interface SessionPolicy {
   serves(listener: number, lease: number, client: ClientAddress): boolean
   /** Undefined once the route is gone; sessions then keep the last values they saw. */
   timeouts(listener: number): SessionTimeouts | undefined
+}
+
+/** Sessions that wait in one thread. Other calls of the policy may make it restless. */
+export interface WaitingSessions {
+  /** Begins to wait, as it was told. False: too many wait already, the session ends `over-limit`. */
+  join(waiter: number, listener: number, told: Wait): boolean
+  /** It ends while it waits; nothing happens where it does not. */
+  leave(waiter: number): void
+  /** Whether `next` or `takeWake` may have something. */
+  readonly restless: boolean
+  /** A session to be decided about again; -1: none. */
+  next(): number
+  /** The row of a thread to be woken, for it to call `heed`; -1: none. */
+  takeWake(): number
+  /** Another thread has told something. */
+  heed(): void
 }
 
 /** One socket to open. Plain data: it can be cloned into a worker. */
@@ -168,6 +201,8 @@ export interface TraceOrder {
 export interface Engine extends AsyncDisposable {
   readonly name: 'node' | 'native'
   readonly protocols: ReadonlySet<Protocol>
+  /** Why SCTP is not among them; undefined: it is. */
+  readonly sctpRefusal: string | undefined
   readonly can: ReadonlySet<Capability>
   /** Opens the socket of `spec`, or opens a parked one again. Never rejects for a reason of the system's: a bind that
    *  fails is a status. `retryAtMs` in it is 0; the caller decides when to retry. */
@@ -196,4 +231,6 @@ export interface Engine extends AsyncDisposable {
   sessions(): number
   /** The threads that run them. */
   workers(): readonly WorkerReading[]
+  /** How busy they are, in the same order. Always answers, within about a second. */
+  pulse(): Promise<readonly WorkerPulse[]>
 }

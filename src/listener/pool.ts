@@ -87,8 +87,8 @@ export class ListenerPool {
     for (const route of routes) {
       const managed = this.#listeners.get(route.key)
       if (!managed) continue
-      // One that nobody may be served at is closed; where some may be, the policy turns the others away.
-      const serves = route.endpoints.length > 0 || route.localClientEndpoints.length > 0
+      // One that nobody may be served at is closed; where some may be, the policy turns the others away, or holds them.
+      const serves = route.endpoints.length > 0 || route.localClientEndpoints.length > 0 || route.holdMs !== undefined
       managed.wanted = serves ? 'listening' : 'parked'
       work.push(this.#settle(managed))
       if (work.length % MOST_AT_ONCE === 0) await nextTurn()

@@ -24,7 +24,9 @@ import { RecordWriter } from '../observe/records.ts'
 import { ClientRanges } from './admission.ts'
 import { type Choices, ChoicesMaker } from './choices.ts'
 import type { Decision, SessionPolicy, SessionTimeouts } from './listener.ts'
+import { DENIED, NO_ROUTE, outOfAttempts } from './refusals.ts'
 import { RouteState } from './route-state.ts'
+import { NEWCOMER, Waiting } from './waiting.ts'
 
 const SESSIONS = serviceCell('sessions')
 const ACTIVE = serviceCell('active')
@@ -51,13 +53,7 @@ const AT_REFUSED_MS = endpointTimeCell('refusedMs')
 const AT_TIMED_OUT_MS = endpointTimeCell('timedOutMs')
 const AT_RESET_MS = endpointTimeCell('resetMs')
 
-const NO_ROUTE: Decision = { do: 'refuse', end: 'no-endpoint' }
 const NOTHING_TRIED: readonly Tried[] = []
-const DENIED: Decision = { do: 'refuse', end: 'denied' }
-const OUT_OF_ATTEMPTS = {
-  'connect-refused': { do: 'refuse', end: 'connect-refused' },
-  'connect-timeout': { do: 'refuse', end: 'connect-timeout' },
-} as const satisfies { readonly [End in Tried['end']]: Decision }
 
 /** The policy of one thread's sessions; `row` is the thread's row in the ledger.
  *
@@ -75,6 +71,7 @@ export class RouteSessionPolicy implements SessionPolicy {
   readonly #row: LedgerRow
   readonly #affinity: AffinityTable
   readonly #records: RecordWriter
+  readonly waiting: Waiting
   readonly #routes = new Map<number, RouteState>()
   readonly #ranges = new WeakMap<readonly Cidr[], ClientRanges>()
   /** The Service slot of every listener ever seen; sessions may outlive their route. */
@@ -91,6 +88,11 @@ export class RouteSessionPolicy implements SessionPolicy {
     this.#row = views.rows[row] as LedgerRow
     this.#affinity = new AffinityTable(shared.affinity)
     this.#records = new RecordWriter(shared.records[row] as SharedArrayBuffer)
+    this.waiting = new Waiting(shared, row, clock, {
+      remembered: (route, choices, client, tried) => this.#remembered(route, choices, client, tried),
+      remember: (route, choices, client, position, tried) => this.#remember(route, choices, client, position, tried),
+      attempted: (serviceSlot, slot, again) => this.#countAttempt(serviceSlot, slot, again),
+    })
   }
 
   apply(delta: RouteDelta): readonly number[] {
@@ -102,6 +104,7 @@ export class RouteSessionPolicy implements SessionPolicy {
       this.#routes.set(route.listener, new RouteState(route, this.#choices, this.#rangesOf(route.forLocalClients)))
       this.#handOver(route.listener, route.serviceSlot)
     }
+    this.waiting.apply(delta)
     return hurried
   }
 
@@ -123,6 +126,14 @@ export class RouteSessionPolicy implements SessionPolicy {
     const state = this.#routes.get(listener)
     if (!state) return NO_ROUTE
     return state.admission.permits(client) ? this.#choose(state, client, NOTHING_TRIED) : DENIED
+  }
+
+  decideAgain(waiter: number, listener: number, client: ClientAddress, tried: readonly Tried[]): Decision {
+    const state = this.#routes.get(listener)
+    const admitted = state?.admission.permits(client)
+    const decision = !state ? NO_ROUTE : admitted ? this.#choose(state, client, tried, waiter) : DENIED
+    if (decision.do !== 'wait') this.waiting.leave(waiter)
+    return decision
   }
 
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void {
@@ -180,9 +191,13 @@ export class RouteSessionPolicy implements SessionPolicy {
     return this.#routes.get(listener)?.route
   }
 
-  #choose(state: RouteState, client: ClientAddress, tried: readonly Tried[]): Decision {
+  #choose(state: RouteState, client: ClientAddress, tried: readonly Tried[], waiter = NEWCOMER): Decision {
     const { route } = state
     const choices = state.choicesFor(client)
+    if (route.limits !== undefined) {
+      const decision = this.waiting.choose(route, route.limits, choices, client, tried, waiter)
+      if (decision) return decision
+    }
     if (choices.endpoints.length === 0) return NO_ROUTE
     if (tried.length >= route.connectMs.length) return outOfAttempts(tried)
 
@@ -194,7 +209,9 @@ export class RouteSessionPolicy implements SessionPolicy {
       if (position < 0) return outOfAttempts(tried)
       if (route.affinityTimeoutMs !== undefined) position = this.#remember(route, choices, client, position, tried)
     }
-    this.#countAttempt(route.serviceSlot, choices.slotAt(position), tried.length > 0)
+    const slot = choices.slotAt(position)
+    this.#countAttempt(route.serviceSlot, slot, tried.length > 0)
+    this.#countActive(slot, 1)
     return choices.forward(position, tried.length)
   }
 
@@ -262,10 +279,10 @@ export class RouteSessionPolicy implements SessionPolicy {
     add(services, base + ATTEMPTS, 1)
     if (again) add(services, base + RETRIES, 1)
     add(endpoints, at + AT_ATTEMPTS, 1)
-    this.#countActive(slot, 1)
   }
 
   #countActive(slot: number, change: 1 | -1): void {
+    if (this.waiting.count(slot, change)) return
     const { active, changes } = this.#row
     active[slot] = (active[slot] as number) + change
     changes[groupOf(slot)] = ((changes[groupOf(slot)] as number) + 1) | 0
@@ -302,11 +319,6 @@ export class RouteSessionPolicy implements SessionPolicy {
     add(endpoints, at + AT_RESETS, 1)
     endpoints[at + AT_RESET_MS] = session.endedMs
   }
-}
-
-function outOfAttempts(tried: readonly Tried[]): Decision {
-  const last = tried[tried.length - 1]
-  return last ? OUT_OF_ATTEMPTS[last.end] : NO_ROUTE
 }
 
 function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: number): void {

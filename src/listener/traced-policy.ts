@@ -3,7 +3,7 @@ import type { RouteDelta } from '../model/delta.ts'
 import { type ClientAddress, type SessionFacts, sessionEndNumber, type Tried } from '../model/session.ts'
 import { StepWriter } from '../observe/step-ring.ts'
 import { ClientRanges } from './admission.ts'
-import type { Decision, SessionPolicy, SessionTimeouts, TraceOrder } from './listener.ts'
+import type { Decision, SessionPolicy, SessionTimeouts, TraceOrder, WaitingSessions } from './listener.ts'
 
 /** A policy that writes down what it is asked and what it answers, of the sessions that are followed. It stands in the place
  *  of the other one only as long as somebody follows, and so costs nothing otherwise. */
@@ -39,6 +39,17 @@ export class TracedPolicy implements SessionPolicy {
       this.#decided(listener, client, decision, 1)
     }
     return decision
+  }
+
+  decideAgain(waiter: number, listener: number, client: ClientAddress, tried: readonly Tried[]): Decision {
+    const decision = this.#policy.decideAgain(waiter, listener, client, tried)
+    // That it waits is known.
+    if (decision.do !== 'wait' && this.#follows(listener, client)) this.#decided(listener, client, decision, tried.length + 1)
+    return decision
+  }
+
+  get waiting(): WaitingSessions {
+    return this.#policy.waiting
   }
 
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void {
@@ -91,6 +102,7 @@ export class TracedPolicy implements SessionPolicy {
   #decided(listener: number, client: ClientAddress, decision: Decision, attempt: number): void {
     // A refusal ends the session, which is told then.
     if (decision.do === 'forward') this.#steps.write('chosen', this.#clock.now(), listener, client, decision.lease, attempt)
+    else if (decision.do === 'wait') this.#steps.write('waiting', this.#clock.now(), listener, client, -1, 0)
     else if (decision.do === 'hear') this.#steps.write('hearing', this.#clock.now(), listener, client, -1, 0)
   }
 

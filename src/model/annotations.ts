@@ -5,10 +5,12 @@ import { DEPARTURE_ANNOTATIONS } from './departure-annotations.ts'
 import type { Findings } from './findings.ts'
 import { HEALTH_ANNOTATIONS, type HealthWishes, healthOf } from './health-annotations.ts'
 import { type Cidr, hostRange, type Ip } from './keys.ts'
+import { parseCount } from './parse-count.ts'
 import type { ServiceDefaults } from './parse-options.ts'
 import { parseSendProxy } from './parse-send-proxy.ts'
 import { A_DURATION, parseTimeout } from './parse-timeout.ts'
 import { A_WEIGHT, parseWeight } from './preference.ts'
+import { NO_QUEUE, QUEUE_ANNOTATIONS } from './queue-annotations.ts'
 import { SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
 
 /** What the annotations say, before what belongs together is put together. */
@@ -182,6 +184,7 @@ const OWN_ANNOTATIONS: readonly AnnotationRule<Wishes>[] = [
     about: 'how long the PROXY header of a client may take to come',
     parse: timeout('acceptProxyMs'),
   },
+  ...QUEUE_ANNOTATIONS,
 ]
 
 /** Every annotation: these tables are all there is to know about them, for the program and for its documentation. */
@@ -198,6 +201,7 @@ const NOTHING: Partial<Wishes> = {
   backups: [],
   slowStartMs: undefined,
   udpResponses: undefined,
+  ...NO_QUEUE,
   onServiceRemoved: undefined,
   maxSessionMs: undefined,
   userTimeoutMs: undefined,
@@ -271,9 +275,4 @@ function timeout(
     const ms = parseTimeout(text)
     return ms === undefined ? undefined : { [field]: ms }
   }
-}
-
-function parseCount(text: string, most: number): number | undefined {
-  const count = /^\d{1,9}$/.test(text) ? Number(text) : 0
-  return count >= 1 && count <= most ? count : undefined
 }

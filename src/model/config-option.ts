@@ -15,6 +15,7 @@ export type OptionKind =
   | 'port-range'
   | 'admin-addresses'
   | 'programs'
+  | 'access-format'
 
 /** The commands that take options. */
 export type OptionCommand = 'run' | 'forward' | 'check' | 'doctor'

@@ -210,6 +210,22 @@ export const CONFIG_OPTIONS = {
     commands: SERVING,
     help: 'Where to write one line per session when it ends; - is standard output, empty is off',
   },
+  accessLogFormat: {
+    kind: 'access-format',
+    argument: 'FORMAT',
+    default: 'json',
+    commands: SERVING,
+    help: 'How the line of a session is written: json, or a text with fields in it, such as "{time} {client} {service} {end}"',
+  },
+  accessLogSample: {
+    kind: 'integer',
+    argument: 'N',
+    default: '1',
+    least: 1,
+    most: 1_000_000,
+    commands: SERVING,
+    help: 'Of sessions that ended well, write a line of one in so many; of the others all',
+  },
   metricsBindAddress: {
     kind: 'address',
     argument: 'IP:PORT',
@@ -218,6 +234,13 @@ export const CONFIG_OPTIONS = {
     forwardDefault: '',
     commands: SERVING,
     help: 'Address of /metrics and the health paths; empty switches it off',
+  },
+  metricsPerEndpoint: {
+    kind: 'boolean',
+    argument: '',
+    default: 'false',
+    commands: SERVING,
+    help: 'Whether /metrics tells of single endpoints, too: as many series more as there are endpoints, eight times over',
   },
   healthzBindAddress: {
     kind: 'address',

@@ -1,4 +1,5 @@
 import { parseDuration, showDuration } from '../lib/duration.ts'
+import { ACCESS_FIELDS, type AccessFormat, parseAccessFormat } from './access-format.ts'
 import { parseCidr, parseIp, parsePort } from './address.ts'
 import type { AdminAddress } from './admin-address.ts'
 import { type CheckProgram, parseCheckProgram } from './check-program.ts'
@@ -32,6 +33,7 @@ interface KindValues {
   'port-range': PortRange
   'admin-addresses': AdminAddress
   programs: CheckProgram
+  'access-format': AccessFormat
 }
 
 /** What one value of an option becomes: a duration is milliseconds, a choice is one of its words. */
@@ -115,6 +117,11 @@ const READINGS: { readonly [Kind in OptionKind]: Reading<KindValues[Kind]> } = {
   'node-addresses': {
     parse: (text) => (text === PRIMARY ? text : parseCidr(text)),
     expected: () => `an address range such as 192.0.2.0/24 or 2001:db8::/64, or ${PRIMARY} alone`,
+  },
+  'access-format': {
+    parse: parseAccessFormat,
+    expected: () =>
+      `json, or a text of at most 1024 characters with fields in it, such as "{time} {client} {service} {end}"; there is ${ACCESS_FIELDS.join(', ')}`,
   },
   programs: {
     parse: parseCheckProgram,

@@ -1,4 +1,5 @@
 import { nearest } from '../lib/nearest.ts'
+import type { AccessFormat } from './access-format.ts'
 import type { AdminAccess, AdminAddress } from './admin-address.ts'
 import { type ConfigurationFile, checkApiVersion, configError, type Given, placeOf } from './config-given.ts'
 import {
@@ -74,8 +75,13 @@ export interface Configuration {
   readonly logLevel: OptionValue<'logLevel'>
   /** A path, `-` for standard output, or undefined: off. */
   readonly accessLog: string | undefined
+  readonly accessLogFormat: AccessFormat
+  /** Of sessions that ended well, one in so many has a line. */
+  readonly accessLogSample: number
   /** Undefined: off. */
   readonly metricsBindAddress: SocketAddress | undefined
+  /** Whether metrics tell of single endpoints. */
+  readonly metricsPerEndpoint: boolean
   /** Undefined: off. */
   readonly healthzBindAddress: SocketAddress | undefined
   /** Empty: nowhere. */
@@ -104,6 +110,8 @@ export interface ConfigurationInputs {
   readonly file?: ConfigurationFile | undefined
   /** Whose defaults hold; those of `run` when left out. */
   readonly command?: OptionCommand
+  /** Told of every option which input counts for it. The place is empty for the default. */
+  readonly onRead?: (key: OptionKey, given: Given) => void
 }
 
 /** Reads the configuration from all inputs. Every bad value of every input is a problem, even where a stronger input
@@ -122,9 +130,12 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
       kubeProxy.fallbacks.get(key),
       file.fallbacks.get(key),
     ]
-    const [strongest] = given.filter((input) => input !== undefined).map((input) => readItems(key, input, problems))
+    const [strongest] = given
+      .filter((input) => input !== undefined)
+      .map((input) => ({ input, values: readItems(key, input, problems) }))
     const byDefault = { place: '', field: key, items: [defaultOf(key, inputs.command ?? 'run')] }
-    return strongest ?? readItems(key, byDefault, problems)
+    inputs.onRead?.(key, strongest?.input ?? byDefault)
+    return strongest?.values ?? readItems(key, byDefault, problems)
   }
   function required<Key extends OptionKey>(key: Key): OptionValue<Key> {
     // A bad value is a problem by now, and the default put in its place is not seen by anyone.
@@ -160,7 +171,10 @@ export function parseConfiguration(inputs: ConfigurationInputs, problems: Proble
     checksAtOnce: required('checksAtOnce'),
     logLevel: required('logLevel'),
     accessLog: read('accessLog').at(-1),
+    accessLogFormat: required('accessLogFormat'),
+    accessLogSample: required('accessLogSample'),
     metricsBindAddress: read('metricsBindAddress').at(-1),
+    metricsPerEndpoint: required('metricsPerEndpoint'),
     healthzBindAddress: read('healthzBindAddress').at(-1),
     admin: read('admin'),
     adminAccess: {
@@ -219,6 +233,12 @@ function readItems<Key extends OptionKey>(key: Key, given: Given, problems: Prob
     problems.push(configError(given.place, given.field, 'config-value', showValue(given.items), expectedValue(option)))
   }
   return values
+}
+
+/** What was given for an option, as it would be written in a file: one text, or one an item of a list. */
+export function givenTexts(key: OptionKey, { items }: Given): readonly string[] {
+  const all = isList(configOption(key).kind) ? items.flatMap(splitList) : items.slice(-1)
+  return all.map((item) => (scalarText(item) ?? '').trim()).filter((text) => text !== '')
 }
 
 /** The items of a list as text; an item of a list in a file is not split, so that a path may hold a comma. */

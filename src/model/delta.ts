@@ -24,6 +24,20 @@ export interface LocalClients {
   readonly endpoints: readonly RouteEndpoint[]
 }
 
+/** How many sessions a Service port may have, and what becomes of clients that come above it, or while it has no endpoint. */
+export interface RouteLimits {
+  /** Sessions of the Service port; undefined: as many as come. */
+  readonly maxSessions: number | undefined
+  /** Sessions of each endpoint; undefined: as many as come. */
+  readonly maxPerEndpoint: number | undefined
+  /** TCP clients of the Service port that may wait at once. */
+  readonly queueLength: number
+  /** How long each may wait for a place. */
+  readonly queueMs: number
+  /** How long each may wait for the first endpoint; undefined: clients are refused while there is none. */
+  readonly holdMs: number | undefined
+}
+
 /** A route as an engine's thread needs it: values and slot numbers, nothing that cannot be cloned. */
 export interface PublishedRoute {
   readonly listener: number
@@ -57,6 +71,8 @@ export interface PublishedRoute {
   /** Undefined: clients are who they seem to be. */
   readonly acceptProxy: AcceptProxy | undefined
   readonly userTimeoutMs: number | undefined
+  /** Undefined: nobody ever waits. */
+  readonly limits: RouteLimits | undefined
 }
 
 /** What changed since the last revision; applied whole, in one go. */

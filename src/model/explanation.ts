@@ -45,5 +45,7 @@ export type Outcome =
       readonly by: 'affinity' | 'hash' | 'turn' | 'load' | 'chance'
     }
   | { readonly do: 'refuse'; readonly end: SessionEnd }
+  /** There is no place or no endpoint, and the client would wait, up to so long. */
+  | { readonly do: 'wait'; readonly withinMs: number; readonly end: SessionEnd }
   /** The client has to say first who it is. */
   | { readonly do: 'nothing'; readonly why: string }

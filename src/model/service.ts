@@ -41,6 +41,16 @@ export interface ServiceOptions {
   readonly maxSessionMs: number | undefined
   /** How long what was sent to a side of a TCP session may stay unacknowledged; undefined: as the system has it. */
   readonly userTimeoutMs: number | undefined
+  /** Sessions that each port of the Service may have at once; undefined: as many as come. */
+  readonly maxConnections: number | undefined
+  /** Sessions that each endpoint of a port may have at once; undefined: as many as come. */
+  readonly maxPerEndpoint: number | undefined
+  /** TCP clients of each port that may wait at once, for a place or for an endpoint. */
+  readonly queueLength: number
+  /** How long a TCP client may wait for a place. */
+  readonly queueMs: number
+  /** How long a TCP client may wait for a first endpoint; undefined: it is refused while there is none. */
+  readonly holdMs: number | undefined
   readonly onEndpointRemoved: DeparturePolicy
   readonly onEndpointUnready: DeparturePolicy
   readonly onEndpointDown: DeparturePolicy

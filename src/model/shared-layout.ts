@@ -1,5 +1,6 @@
 import { ProxyError } from '../lib/errors.ts'
 import { SESSION_ENDS } from './session.ts'
+import { LINES, lineBytes } from './shared-lines.ts'
 
 /** Memory that the main thread and every engine thread share. Plain data: it is cloned to workers as it is.
  *
@@ -12,6 +13,8 @@ export interface SharedState {
   readonly endpointSlots: number
   readonly ledger: SharedArrayBuffer
   readonly affinity: SharedArrayBuffer
+  /** Where sessions wait: see `shared-lines.ts`. */
+  readonly lines: SharedArrayBuffer
   /** One ring of ended sessions a row. */
   readonly records: readonly SharedArrayBuffer[]
 }
@@ -69,7 +72,7 @@ const ENDPOINT_MOVED_CELL = 8
 const LAST_ENDPOINT_CELL = ENDPOINT_CELLS - 1
 /** Rotation words a Service port has: IPv4 and IPv6, each for the cluster-wide and the local set of endpoints, and the
  *  same again for those that are backups. */
-export const ROTATIONS = 8
+export const ROTATIONS = LINES
 /** How far behind the rotation word of a list that of its backups stands. */
 export const BACKUP_ROTATION = ROTATIONS / 2
 /** Words an endpoint has in common; 0 in each says that there is nothing to say. Append, never reorder.
@@ -278,6 +281,7 @@ export function createSharedState(sizes: SharedSizes): SharedState {
     endpointSlots,
     ledger: new SharedArrayBuffer(commonWords * WORD_BYTES + rowBytes * sizes.rows),
     affinity: new SharedArrayBuffer(AFFINITY_HEADER_BYTES + (sizes.affinityEntries ?? 2 ** 21) * AFFINITY_ENTRY_BYTES),
+    lines: new SharedArrayBuffer(lineBytes(sizes.rows, serviceSlots, endpointSlots)),
     records: Array.from({ length: sizes.rows }, () => new SharedArrayBuffer(ringBytes)),
   }
 }

@@ -31,6 +31,8 @@ export interface Route extends Frontend {
   readonly localClients: readonly Cidr[]
   /** Only clients from here are served; empty: all. */
   readonly sourceRanges: readonly Cidr[]
+  /** How long clients are held for a first endpoint; undefined: there is one somewhere, or they are not. */
+  readonly holdMs: number | undefined
 }
 
 /** Where load balancers ask whether this node has endpoints of a Service. */

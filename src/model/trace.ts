@@ -16,7 +16,7 @@ export interface TraceSelection {
  *  - `lost`: there were more steps than could be told; `count` of them are missing. */
 export interface TraceStep {
   readonly time: string
-  readonly step: 'began' | 'hearing' | 'introduced' | 'chosen' | 'failed' | 'connected' | 'ended' | 'lost'
+  readonly step: 'began' | 'hearing' | 'waiting' | 'introduced' | 'chosen' | 'failed' | 'connected' | 'ended' | 'lost'
   /** As in the access log; undefined where it is not known yet. */
   readonly id?: number | undefined
   readonly client?: string | undefined

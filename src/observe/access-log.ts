@@ -2,12 +2,14 @@ import { constants, open } from 'node:fs'
 import { promisify } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
 import { isErrno, messageOf, ProxyError } from '../lib/errors.ts'
+import type { AccessFormat } from '../model/access-format.ts'
 import type { SessionRecord } from '../model/session.ts'
+import { accessLine } from './access-line.ts'
 import { LineWriter } from './line-writer.ts'
 import type { Logger } from './logger.ts'
 import { openStandardFd } from './standard-fd.ts'
 
-/** One line of JSON per ended session, written off the hot path. */
+/** One line per ended session, written off the hot path. */
 export interface AccessLog extends AsyncDisposable {
   /** Takes one session; never throws and never waits. */
   append(record: SessionRecord): void
@@ -20,6 +22,8 @@ export interface AccessLog extends AsyncDisposable {
 export interface AccessLogOptions {
   /** A path, appended to and made if need be, or `-` for stdout. */
   readonly destination: string
+  /** JSON when left out. */
+  readonly format?: AccessFormat
   readonly clock: Clock
   readonly logger: Logger
   /** How long lines wait to be written together. */
@@ -48,7 +52,7 @@ export async function openAccessLog(options: AccessLogOptions): Promise<AccessLo
   })
   logger.info('access-log.opened', 'access log is written', { key: destination })
   return {
-    append: (record) => writer.write(accessLine(record)),
+    append: (record) => writer.write(accessLine(record, options.format)),
     async reopen() {
       if (destination === '-') return
       try {
@@ -64,38 +68,6 @@ export async function openAccessLog(options: AccessLogOptions): Promise<AccessLo
     dropped: () => writer.dropped,
     [Symbol.asyncDispose]: () => writer.end(CLOSE_MS),
   }
-}
-
-/** The last moment a Date can hold. */
-const LAST_DATE_MS = 8.64e15
-
-/** One session as its line, line feed included. */
-export function accessLine(record: SessionRecord): string {
-  const datagrams = record.protocol === 'UDP'
-  const endedAtMs = record.startedAtMs + record.durationMs
-  return `${JSON.stringify({
-    // A date outside of the calendar would throw.
-    time: new Date(Math.abs(endedAtMs) <= LAST_DATE_MS ? endedAtMs : 0).toISOString(),
-    id: record.id,
-    protocol: record.protocol,
-    client: record.client,
-    local: record.local,
-    service: record.service,
-    endpoint: record.endpoint,
-    scheduler: record.scheduler,
-    attempts: record.attempts,
-    connectMs: record.connectMs === undefined ? undefined : toMicroseconds(record.connectMs),
-    durationMs: toMicroseconds(record.durationMs),
-    bytesFromClient: record.bytesFromClient,
-    bytesFromEndpoint: record.bytesFromEndpoint,
-    datagramsFromClient: datagrams ? record.datagramsFromClient : undefined,
-    datagramsFromEndpoint: datagrams ? record.datagramsFromEndpoint : undefined,
-    end: record.end,
-  })}\n`
-}
-
-function toMicroseconds(ms: number): number {
-  return Math.round(ms * 1000) / 1000
 }
 
 const openFd = promisify(open)

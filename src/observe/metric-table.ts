@@ -11,6 +11,7 @@ const range = (first: number, last: number, step: number) =>
   Array.from({ length: (last - first) / step + 1 }, (_, n) => first + n * step)
 
 const SERVICE = ['service', 'protocol'] as const
+const ENDPOINT = [...SERVICE, 'endpoint'] as const
 const FAMILY = ['ip_family'] as const
 
 /** Every metric of `/metrics`, except what prom-client tells of the process itself; `docs/metrics.md` lists the same.
@@ -36,7 +37,7 @@ export const METRICS = {
   },
   portald_datagrams_total: {
     type: 'counter',
-    help: 'Datagrams relayed, from the client or from the endpoint; UDP only.',
+    help: 'Datagrams of UDP and messages of SCTP relayed, from the client or from the endpoint.',
     labels: [...SERVICE, 'direction'],
   },
   portald_dial_attempts_total: { type: 'counter', help: 'Attempts to reach an endpoint.', labels: SERVICE },
@@ -62,6 +63,22 @@ export const METRICS = {
     help: 'UDP sessions that ended early to make room; UDP only.',
     labels: SERVICE,
   },
+  portald_queue_sessions: {
+    type: 'gauge',
+    help: 'Sessions that wait now, for a place or for an endpoint; appears with the first that had to.',
+    labels: SERVICE,
+  },
+  portald_queue_waits_total: { type: 'counter', help: 'Sessions that had to wait; appears with the first.', labels: SERVICE },
+  portald_queue_wait_seconds_total: {
+    type: 'counter',
+    help: 'How long sessions have waited that wait no more; appears with the first.',
+    labels: SERVICE,
+  },
+  portald_need_endpoints_total: {
+    type: 'counter',
+    help: 'Clients that came while a Service that holds them had no endpoint; appears with the first.',
+    labels: SERVICE,
+  },
   portald_endpoints: {
     type: 'gauge',
     help: 'Endpoints that new sessions may have, by what is known of their health; Services that have it watched only.',
@@ -76,6 +93,30 @@ export const METRICS = {
     type: 'counter',
     help: 'Answers of endpoints to checks; Services that have its health watched only.',
     labels: [...SERVICE, 'result'],
+  },
+  portald_endpoint_sessions_active: { type: 'gauge', help: 'Sessions that run on an endpoint now.', labels: ENDPOINT },
+  portald_endpoint_sessions_total: { type: 'counter', help: 'Sessions of an endpoint that ended.', labels: ENDPOINT },
+  portald_endpoint_bytes_total: {
+    type: 'counter',
+    help: 'Bytes relayed in sessions that ended, from the client or from the endpoint.',
+    labels: [...ENDPOINT, 'direction'],
+  },
+  portald_endpoint_dial_attempts_total: { type: 'counter', help: 'Attempts to reach an endpoint.', labels: ENDPOINT },
+  portald_endpoint_dial_failures_total: {
+    type: 'counter',
+    help: 'Attempts that an endpoint refused, or that timed out.',
+    labels: [...ENDPOINT, 'reason'],
+  },
+  portald_endpoint_resets_total: { type: 'counter', help: 'Sessions that an endpoint reset.', labels: ENDPOINT },
+  portald_worker_cpu_seconds_total: {
+    type: 'counter',
+    help: 'CPU time of a thread with sessions; its rate is the share of a core that it uses.',
+    labels: ['worker'],
+  },
+  portald_worker_answer_seconds: {
+    type: 'gauge',
+    help: 'How long a thread with sessions took to answer at this scrape, 1 where it did not: how long an event may have to wait.',
+    labels: ['worker'],
   },
   portald_affinity_entries: { type: 'gauge', help: 'Clients the affinity table remembers.', labels: [] },
   portald_affinity_evictions_total: {

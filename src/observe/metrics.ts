@@ -1,8 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { Clock } from '../lib/clock.ts'
+import { inSlices } from '../lib/steps.ts'
 import type { HealthTotals } from '../model/health.ts'
 import type { IpFamily } from '../model/keys.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
+import type { LineViews } from '../model/shared-lines.ts'
+import type { WorkerPulse } from '../model/worker-pulse.ts'
+import { type CountedEndpoint, endpointMetrics } from './endpoint-metrics.ts'
 import { METRICS, type MetricDefinition, type MetricName } from './metric-table.ts'
 import { type CountedService, serviceLabels, serviceMetrics } from './service-metrics.ts'
 
@@ -18,7 +22,10 @@ export interface ChangeCounts {
 export interface MetricsReading {
   readonly build: { readonly version: string; readonly engine: string; readonly workers: number }
   readonly ledger: LedgerViews
+  readonly lines: LineViews
   readonly services: Iterable<CountedService>
+  /** Undefined: single endpoints are not told of. */
+  readonly endpoints: Iterable<CountedEndpoint> | undefined
   readonly health: readonly HealthTotals[]
   readonly affinity: { readonly entries: number; readonly evictions: number }
   /** How many listeners are in each state. */
@@ -37,6 +44,8 @@ export interface MetricsReading {
 /** Where the values of a scrape come from. */
 export interface MetricsSource {
   read(): MetricsReading
+  /** How busy the threads with sessions are. */
+  pulse(): Promise<readonly WorkerPulse[]>
 }
 
 /** All metrics of one proxy. */
@@ -133,12 +142,28 @@ export function createMetrics({ source, clock, processMetrics = true }: MetricsO
     ]),
   ]
 
+  const pulses = [
+    refresh<readonly WorkerPulse[]>(counter('portald_worker_cpu_seconds_total'), (workers, put) => {
+      for (const [worker, { cpuMs }] of workers.entries()) if (cpuMs !== undefined) put(cpuMs / 1000, { worker: `${worker}` })
+    }),
+    refresh<readonly WorkerPulse[]>(gauge('portald_worker_answer_seconds'), (workers, put) => {
+      for (const [worker, { answerMs }] of workers.entries())
+        if (answerMs !== undefined) put(answerMs / 1000, { worker: `${worker}` })
+    }),
+  ]
+
   return {
     contentType: registry.contentType,
     async scrape() {
+      const pulse = await source.pulse()
       const reading = source.read()
       for (const update of refreshers) update(reading)
-      return `${await registry.metrics()}\n${serviceMetrics(reading.ledger, reading.services)}`
+      for (const update of pulses) update(pulse)
+      const own = await registry.metrics()
+      // One after the other: both are of this moment, give or take some milliseconds.
+      const services = await inSlices(serviceMetrics(reading.ledger, reading.lines, reading.services), clock)
+      const { endpoints } = reading
+      return `${own}\n${services}${endpoints ? await inSlices(endpointMetrics(reading.ledger, endpoints), clock) : ''}`
     },
     syncQueued(families) {
       for (const family of families) queuedAt.set({ ip_family: family }, clock.wall() / 1000)
@@ -163,10 +188,10 @@ function putStates(service: string, counts: HealthTotals['states'], put: (value:
 }
 
 /** Replaces all values of a metric by those of a reading. */
-function refresh(
+function refresh<Reading = MetricsReading>(
   metric: Gauge | Counter,
-  values: (reading: MetricsReading, put: (value: number, labels?: Labels) => void) => void,
-): (reading: MetricsReading) => void {
+  values: (reading: Reading, put: (value: number, labels?: Labels) => void) => void,
+): (reading: Reading) => void {
   return (reading) => {
     metric.reset()
     values(reading, (value, labels = {}) => metric.inc(labels, value))

@@ -1,7 +1,7 @@
 import type { ClientAddress } from '../model/session.ts'
 
 /** Steps of sessions that are followed. The position in this list is its number in shared memory. */
-export const STEP_KINDS = ['began', 'hearing', 'introduced', 'chosen', 'failed', 'ended'] as const
+export const STEP_KINDS = ['began', 'hearing', 'introduced', 'chosen', 'failed', 'ended', 'waiting'] as const
 export type StepKind = (typeof STEP_KINDS)[number]
 
 const CELLS = ['kind', 'atMs', 'listener', 'word0', 'word1', 'word2', 'word3', 'port', 'lease', 'value'] as const

@@ -19,6 +19,7 @@ import { arrived, type ListedEndpoint, turnedReady, turnedUnready } from '../sna
 import { type Departure, Departures } from './departures.ts'
 import { type CheckSettings, createEndpointHealth } from './endpoint-health.ts'
 import { EndpointHistory } from './endpoint-history.ts'
+import { Needs } from './needs.ts'
 import { Publisher } from './publish.ts'
 import { SessionLog } from './session-log.ts'
 import type { Vips } from './vips.ts'
@@ -45,6 +46,8 @@ export interface DataPlaneOptions {
   readonly checks: CheckSettings
   /** Undefined: nobody reads them. */
   readonly onSession: ((record: SessionRecord) => void) | undefined
+  /** Of which it is told; undefined: of all. */
+  readonly tellsOf?: ((id: number, end: SessionEnd) => boolean) | undefined
 }
 
 /** Makes sockets, routes and slots follow snapshots. Order of a change: slots are reserved, routes published, sockets
@@ -62,6 +65,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #publisher: Publisher
   readonly #affinity: AffinityTable
   #affinityEntries = 0
+  readonly #needs: Needs
   /** Routes as the engine has them. */
   readonly #published = new Map<ListenerKey, PublishedRoute>()
   readonly #departures: Departures
@@ -89,7 +93,9 @@ export class DataPlane implements AsyncDisposable {
     })
     const instance = random.below(2 ** 32).toString(16)
     this.#publisher = new Publisher(this.ledger, engine.can.has('transparent-source'), instance.padStart(8, '0'))
-    this.sessionLog = new SessionLog(shared, this.ledger, clock, options.onSession, () => this.ledger.reclaim(this.#acknowledged))
+    this.#needs = new Needs(this.ledger, clock, options.logger)
+    const { onSession, tellsOf } = options
+    this.sessionLog = new SessionLog(shared, this.ledger, clock, { take: onSession, tellsOf }, () => this.#drained())
     this.pool = new ListenerPool({
       engine,
       clock,
@@ -128,6 +134,7 @@ export class DataPlane implements AsyncDisposable {
       if (slices.isOver()) await slices.next()
     }
 
+    this.#needs.follow(next)
     const routes = [...change.open, ...change.swap]
     for (let at = 0; at < routes.length; at += MOST_PUBLISHED) {
       const set = routes.slice(at, at + MOST_PUBLISHED).flatMap((route) => this.#claim(route) ?? [])
@@ -176,6 +183,18 @@ export class DataPlane implements AsyncDisposable {
     this.sessionLog[Symbol.dispose]()
   }
 
+  /** Sessions that wait for a place at these routes are asked for again: an endpoint of theirs may be had again. */
+  offer(isMeant: (route: PublishedRoute) => boolean): void {
+    const set = [...this.#published.values()].filter((route) => route.limits !== undefined && isMeant(route))
+    if (set.length > 0) void this.#options.engine.publish({ revision: this.#acknowledged, set, remove: [] })
+  }
+
+  /** The rings of ended sessions are empty. */
+  #drained(): void {
+    this.ledger.reclaim(this.#acknowledged)
+    this.#needs.look()
+  }
+
   /** The route with the number of its listener, as the engine needs it; undefined when there is no room for it. */
   #claim(route: Route): PublishedRoute | undefined {
     const listener = this.pool.claim(route)
@@ -196,6 +215,7 @@ export class DataPlane implements AsyncDisposable {
    *  believes that they are down, and no session ends for it. */
   #healthChanged({ owner, service, endpoint, slot, state, up, allUsed }: HealthChange): void {
     if (state === 'up' && up > 1) this.overlay.returned(owner, service, endpoint)
+    if (state === 'up') this.offer((route) => route.service === service)
     const options = this.#snapshot?.services.get(owner)?.input.value.options
     if (state !== 'down') this.#departures.back(slot, 'endpoint-down')
     else if (options && !allUsed) this.#departures.left([slot], 'endpoint-down', options.onEndpointDown)

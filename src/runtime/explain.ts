@@ -193,6 +193,7 @@ function affinityStep(
 }
 
 function schedulerStep(scheduler: SchedulerName, decision: Decision): ExplanationStep {
+  if (decision.do === 'wait') return { step: 'scheduler', passed: false, says: `${scheduler} has nobody with a place to choose` }
   if (decision.do !== 'forward') return { step: 'scheduler', passed: false, says: `${scheduler} has nobody to choose` }
   return { step: 'scheduler', passed: true, says: `${scheduler} chooses ${endpointAddress(decision.endpoint.key)}` }
 }
@@ -204,6 +205,7 @@ function outcomeOf(
 ): Outcome {
   const [first] = decisions as [Decision]
   if (first.do === 'refuse') return { do: 'refuse', end: first.end }
+  if (first.do === 'wait') return { do: 'wait', withinMs: first.withinMs, end: first.end }
   const [endpoint = '', ...next] = slots.map((slot) => endpointAddress(endpointName(slot)?.key ?? ('' as EndpointKey)))
   return { do: 'forward', endpoint, next, by }
 }

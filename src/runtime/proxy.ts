@@ -6,12 +6,14 @@ import { type Random, systemRandom } from '../lib/random.ts'
 import type { ListenerStatus } from '../listener/listener.ts'
 import type { Configuration } from '../model/config.ts'
 import type { EndpointHealth, HealthTotals } from '../model/health.ts'
-import type { ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
+import type { EndpointKey, ListenerKey, ServiceKey, ServicePortKey } from '../model/keys.ts'
 import { parseOptionsOf } from '../model/parse-options.ts'
 import type { Problem } from '../model/problem.ts'
-import type { SessionRecord } from '../model/session.ts'
+import type { SessionEnd, SessionRecord } from '../model/session.ts'
 import type { LedgerViews } from '../model/shared-layout.ts'
+import type { LineViews } from '../model/shared-lines.ts'
 import type { FrontendKind, Snapshot } from '../model/snapshot.ts'
+import type { WorkerPulse } from '../model/worker-pulse.ts'
 import type { Logger } from '../observe/logger.ts'
 import type { Source } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
@@ -42,6 +44,8 @@ export interface ProxyOptions {
   readonly random?: Random
   /** Told of every session that ended, soon after. */
   readonly onSession?: (record: SessionRecord) => void
+  /** Of which sessions it is told; of all when left out. */
+  readonly tellsOf?: (id: number, end: SessionEnd) => boolean
   /** Told when a change was seen. */
   readonly onQueued?: () => void
   /** Told when everything seen so far begins to be put in force. */
@@ -70,7 +74,9 @@ export interface ProxyReading {
   readonly problems: readonly Problem[]
   readonly sources: readonly SourceReading[]
   readonly ledger: LedgerViews
+  readonly lines: LineViews
   readonly servicePorts: Iterable<{ readonly slot: number; readonly key: ServicePortKey }>
+  readonly endpoints: Iterable<{ readonly slot: number; readonly service: ServicePortKey; readonly key: EndpointKey }>
   readonly affinity: { readonly entries: number; readonly evictions: number }
   readonly recordsDropped: number
   readonly sessions: number
@@ -99,6 +105,8 @@ export interface Proxy extends AsyncDisposable {
    *  how many endpoints it is for.
    *  @throws ProxyError E_CONFIG when the weight is none. */
   setEndpoint(service: string, address: string, wish: EndpointWish): number
+  /** How busy the threads with sessions are. */
+  pulse(): Promise<readonly WorkerPulse[]>
   /** The wishes that are kept. */
   overrides(): readonly EndpointOverride[]
   /** The endpoints whose Services have their health watched, and what was counted of it. */
@@ -141,6 +149,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
     logger: logger.child({ component: 'listener' }),
     checks: { programs: config.checkPrograms, atOnce: config.checksAtOnce },
     onSession: options.onSession,
+    tellsOf: options.tellsOf,
   })
   const controlPlane = new ControlPlane({
     sources: options.sources,
@@ -150,6 +159,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       nodePortRange: config.serviceNodePortRange,
       strictSourceRanges: config.strictSourceRanges,
       transparentSource: engine.can.has('transparent-source'),
+      sctpRefusal: engine.sctpRefusal,
     },
     node,
     inspect: (snapshot) => vips.inspect(snapshot),
@@ -211,7 +221,12 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       deadline[Symbol.dispose]()
       return { cut: await cut }
     },
-    setEndpoint: (service, address, wish) => dataPlane.overlay.set(service as ServiceKey, address, wish),
+    setEndpoint(service, address, wish) {
+      const count = dataPlane.overlay.set(service as ServiceKey, address, wish)
+      dataPlane.offer((route) => route.service.startsWith(`${service}:`))
+      return count
+    },
+    pulse: () => engine.pulse(),
     overrides: () => dataPlane.overlay.list(),
     health: () => ({ endpoints: dataPlane.health.read(), totals: dataPlane.health.totals() }),
     addresses: () =>
@@ -231,7 +246,9 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       problems: dataPlane.snapshot?.problems ?? [],
       sources: controlPlane.states(),
       ledger: dataPlane.ledger.views,
+      lines: dataPlane.ledger.lines,
       servicePorts: dataPlane.servicePorts(),
+      endpoints: dataPlane.ledger.endpoints(),
       affinity: dataPlane.affinity(),
       recordsDropped: dataPlane.sessionLog.dropped(),
       sessions: engine.sessions(),

@@ -1,7 +1,7 @@
 import type { Ledger } from '../balancer/ledger.ts'
 import { continueRotation } from '../balancer/rotation.ts'
 import { tier } from '../balancer/tiers.ts'
-import type { PublishedRoute, RouteEndpoint } from '../model/delta.ts'
+import type { PublishedRoute, RouteEndpoint, RouteLimits } from '../model/delta.ts'
 import type { Endpoint } from '../model/endpoint.ts'
 import { type EndpointKey, familyOf, type ServicePortKey } from '../model/keys.ts'
 import type { SchedulerName, TrafficPolicy } from '../model/service.ts'
@@ -14,6 +14,12 @@ const NO_HEADERS = { sendProxy: undefined, acceptProxy: undefined }
 /** Which of a Service slot's rotation words belongs to the endpoints of this family and policy. */
 function rotationOf(serviceSlot: number, family: 4 | 6, policy: TrafficPolicy): number {
   return serviceSlot * ROTATIONS + (policy === 'Local' ? 2 : 0) + (family === 6 ? 1 : 0)
+}
+
+function limitsOf({ holdMs, service }: Route): RouteLimits | undefined {
+  const { maxConnections: maxSessions, maxPerEndpoint, queueLength, queueMs } = service.options
+  if (maxSessions === undefined && maxPerEndpoint === undefined && holdMs === undefined) return undefined
+  return { maxSessions, maxPerEndpoint, queueLength, queueMs, holdMs }
 }
 
 /** Slots of endpoints that nothing new may go to. */
@@ -101,6 +107,7 @@ export class Publisher {
       prelude: sendProxy && preludeOf(sendProxy, route, this.#instance),
       acceptProxy,
       userTimeoutMs: service.options.userTimeoutMs,
+      limits: limitsOf(route),
     }
   }
 

@@ -14,6 +14,7 @@ import {
   ROTATIONS,
   type SharedState,
 } from '../model/shared-layout.ts'
+import { lineViews } from '../model/shared-lines.ts'
 
 const LEAST_AFFINITY_ENTRIES = 32
 
@@ -51,6 +52,8 @@ export function rehearse(
     recordsPerRing: 1,
   })
   copyLedger(ledger, ledgerViews(shared), route.serviceSlot, slots)
+  // Its sessions count for the only Service there is.
+  lineViews(shared).owners.fill(1, 0, slots.length)
   remember(shared, route, client, remembered === undefined ? undefined : copyOf.get(remembered), clock)
   const policy = new RouteSessionPolicy(shared, 0, clock, random)
   const copy = copyRoute(route, copyOf)

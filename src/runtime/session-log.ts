@@ -21,29 +21,33 @@ export interface ListenerName {
   readonly scheduler: string
 }
 
+/** Who is told of ended sessions. */
+export interface SessionTaker {
+  /** Undefined: they are passed over. */
+  readonly take: ((record: SessionRecord) => void) | undefined
+  /** Of which it is told, for naming a session costs more than asking; undefined: of all. */
+  readonly tellsOf?: ((id: number, end: SessionEnd) => boolean) | undefined
+}
+
 /** Reads ended sessions from every thread's ring and gives them their names back. */
 export class SessionLog implements Disposable {
   readonly #ledger: Ledger
   readonly #readers: readonly RecordReader[]
   readonly #clock: Clock
-  readonly #take: ((record: SessionRecord) => void) | undefined
+  readonly #take: SessionTaker['take']
+  readonly #tellsOf: SessionTaker['tellsOf']
   readonly #afterDrain: () => void
   readonly #names = new Map<number, ListenerName>()
   readonly #closed: number[] = []
   #timer: Timer | undefined
 
-  /** `take` gets every record, undefined: they are passed over; `afterDrain` runs when all rings are empty, before anything else can be written to them. */
-  constructor(
-    shared: SharedState,
-    ledger: Ledger,
-    clock: Clock,
-    take: ((record: SessionRecord) => void) | undefined,
-    afterDrain: () => void,
-  ) {
+  /** `afterDrain` runs when all rings are empty, before anything else can be written to them. */
+  constructor(shared: SharedState, ledger: Ledger, clock: Clock, { take, tellsOf }: SessionTaker, afterDrain: () => void) {
     this.#ledger = ledger
     this.#readers = shared.records.map((buffer) => new RecordReader(buffer))
     this.#clock = clock
     this.#take = take
+    this.#tellsOf = tellsOf
     this.#afterDrain = afterDrain
     this.#arm()
   }
@@ -74,8 +78,9 @@ export class SessionLog implements Disposable {
 
   drain(): void {
     const take = this.#take
+    const tellsOf = this.#tellsOf ?? everyone
     for (const reader of this.#readers) {
-      if (take) reader.drain((raw) => take(this.#named(raw)))
+      if (take) reader.drain((raw) => tellsOf(raw.id, endOf(raw)) && take(this.#named(raw)))
       else reader.skip()
     }
     this.#afterDrain()
@@ -115,7 +120,13 @@ export class SessionLog implements Disposable {
       bytesFromEndpoint: raw.bytesFromEndpoint,
       datagramsFromClient: raw.datagramsFromClient,
       datagramsFromEndpoint: raw.datagramsFromEndpoint,
-      end: SESSION_ENDS[raw.end] as SessionEnd,
+      end: endOf(raw),
     }
   }
+}
+
+const everyone = () => true
+
+function endOf({ end }: RawRecord): SessionEnd {
+  return SESSION_ENDS[end] as SessionEnd
 }

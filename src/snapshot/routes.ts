@@ -38,6 +38,7 @@ export function routeOf(
     localClientEndpoints: shortCircuit ? (sets?.cluster ?? NO_ENDPOINTS) : endpoints,
     localClients: shortCircuit ? node.clients : NO_CLIENTS,
     sourceRanges: ranges ?? NO_CLIENTS,
+    holdMs: ranges === undefined || usable?.hasAny ? undefined : service.options.holdMs,
   }
   return before && sameRoute(before, route) ? before : route
 }
@@ -50,6 +51,7 @@ function sameRoute(a: Route, b: Route): boolean {
     a.endpoints === b.endpoints &&
     a.localClientEndpoints === b.localClientEndpoints &&
     a.localClients === b.localClients &&
+    a.holdMs === b.holdMs &&
     a.sourceRanges.length === b.sourceRanges.length &&
     a.sourceRanges.every((range, n) => range === b.sourceRanges[n])
   )

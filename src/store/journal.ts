@@ -1,40 +1,32 @@
 import type { ObjectKey } from './store.ts'
 
-/** One change as it is persisted; values are JSON. */
-export interface JournalEntry {
-  readonly resourceVersion: number
-  readonly type: 'added' | 'modified' | 'deleted'
+/** An object as it is persisted; texts are JSON. */
+export interface JournalObject {
   readonly key: ObjectKey
-  /** As it is now, or was at last. */
+  readonly resourceVersion: number
   readonly json: string
   /** Empty: nothing. */
   readonly aside: string
-  /** As it was before, where its labels were others; empty where they were not. */
-  readonly before: string
 }
+
+/** One object that is to be there from now on, or not any more. */
+export type JournalEntry = JournalObject | { readonly key: ObjectKey; readonly json: undefined }
 
 /** What goes to the disk at once, and is there or not there as a whole. */
 export interface JournalBatch {
-  /** The resourceVersion that it follows: of the newest change before. A journal that is elsewhere is not ours. */
+  /** Which batch this is; each has a larger number than the one before. */
+  readonly version: number
+  /** The number of the batch before. A journal that is elsewhere is not ours. */
   readonly afterVersion: number
+  /** In order; one object may be there several times. */
   readonly entries: readonly JournalEntry[]
-  /** Changes up to this one need not be kept; the objects they led to do. */
-  readonly forgetUpTo: number
 }
 
 /** What was persisted. */
 export interface JournalContent {
-  /** No change had a larger resourceVersion, and none that comes may have a smaller one. */
-  readonly resourceVersion: number
-  /** Changes after this one are in `changes`. */
-  readonly oldestVersion: number
-  readonly objects: readonly {
-    readonly key: ObjectKey
-    readonly resourceVersion: number
-    readonly json: string
-    readonly aside: string
-  }[]
-  readonly changes: readonly JournalEntry[]
+  /** Of the newest batch; none that comes may have a smaller one. */
+  readonly version: number
+  readonly objects: readonly JournalObject[]
 }
 
 /** Where an object store keeps its objects for good. */

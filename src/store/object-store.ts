@@ -1,6 +1,6 @@
 import { ProxyError } from '../lib/errors.ts'
 import { History } from './history.ts'
-import type { Journal, JournalContent, JournalEntry } from './journal.ts'
+import type { Journal, JournalContent, JournalEntry, JournalObject } from './journal.ts'
 import { byName, nameOf, ObjectMap } from './object-map.ts'
 import type { Change, ObjectKey, ObjectStore, ObjectValue, StoredObject, StoreView, Write } from './store.ts'
 
@@ -8,15 +8,23 @@ export interface ObjectStoreOptions {
   readonly journal: Journal
   /** What the journal held; left out: nothing, ever. */
   readonly content?: JournalContent
-  /** Where an empty one begins; left out: with 1. */
+  /** No resourceVersion that is given is smaller; left out: 1. What was persisted may have smaller ones. */
   readonly firstVersion?: number
   /** What it may hold; more is refused. */
   readonly mostObjects?: number
 }
 
+interface Accepted {
+  readonly change: Change
+  /** What has to be persisted for it; undefined: nothing. */
+  readonly entry: JournalEntry | undefined
+  /** How much it says. */
+  readonly bytes: number
+}
+
 /** Of one call of `commit`. */
 interface Pending {
-  readonly entries: readonly { readonly change: Change; readonly entry: JournalEntry }[]
+  readonly entries: readonly Accepted[]
   readonly done: PromiseWithResolvers<readonly Change[]>
 }
 
@@ -46,17 +54,19 @@ export class JournaledStore implements ObjectStore {
   #queue: Pending[] = []
   #flushing: Promise<void> | undefined
   #version: number
+  /** The newest batch in the journal. */
+  #persisted: number
   #acceptedVersion: number
   #disposed = false
 
   constructor({ journal, content, firstVersion = 1, mostObjects = MOST_OBJECTS }: ObjectStoreOptions) {
     this.#journal = journal
     this.#mostObjects = mostObjects
-    this.#version = content?.resourceVersion ?? firstVersion
+    this.#persisted = content?.version ?? firstVersion
+    this.#version = Math.max(this.#persisted, firstVersion)
     this.#acceptedVersion = this.#version
-    this.#history = new History(content?.oldestVersion ?? this.#version)
+    this.#history = new History(this.#version)
     for (const object of content?.objects ?? []) this.#objects.set(storedFrom(object))
-    for (const entry of content?.changes ?? []) this.#history.add(changeFrom(entry), sizeOf(entry))
   }
 
   get resourceVersion(): number {
@@ -129,33 +139,18 @@ export class JournaledStore implements ObjectStore {
     if (created > 0 && this.#objects.size + this.#ahead.size + created > this.#mostObjects) {
       throw notWritten(`it holds ${this.#objects.size} objects, and at most ${this.#mostObjects} are kept`)
     }
-    // All texts are made before anything is taken over: what has none throws here.
-    return writes
-      .flatMap((write) => {
-        const before = view.get(write.key)
-        return write.value || before ? [{ write, before, aside: 'aside' in write ? JSON.stringify(write.aside) : undefined }] : []
-      })
-      .map(({ write, before, aside = '' }) => {
-        const change = this.#nextChange(write, before)
-        const { key, value } = change.object
-        const json = JSON.stringify(value)
-        const moved = before !== undefined && !sameLabels(before.value, value)
-        const { resourceVersion, type } = change
-        this.#ahead.set(placeOf(key), { key, object: type === 'deleted' ? undefined : change.object, resourceVersion })
-        return { change, entry: { resourceVersion, type, key, json, aside, before: moved ? JSON.stringify(before.value) : '' } }
-      })
-  }
-
-  #nextChange(write: Write, before: StoredObject | undefined): Change {
-    const resourceVersion = ++this.#acceptedVersion
-    if (write.value) {
-      const aside = 'aside' in write ? write.aside : undefined
-      const object = { key: write.key, resourceVersion, value: stamped(write.value, resourceVersion), aside }
-      return { type: before ? 'modified' : 'added', resourceVersion, object, before }
+    let version = this.#acceptedVersion
+    const accepted = writes.flatMap((write) => {
+      const before = view.get(write.key)
+      return write.value || before ? [acceptedOf(write, before, ++version)] : []
+    })
+    // Only now, for what has no JSON was thrown out above.
+    this.#acceptedVersion = version
+    for (const { change } of accepted) {
+      const { type, object, resourceVersion } = change
+      this.#ahead.set(placeOf(object.key), { key: object.key, object: type === 'deleted' ? undefined : object, resourceVersion })
     }
-    const last = before as StoredObject
-    const object = { ...last, resourceVersion, value: stamped(last.value, resourceVersion) }
-    return { type: 'deleted', resourceVersion, object, before }
+    return accepted
   }
 
   async #flush(): Promise<void> {
@@ -166,11 +161,7 @@ export class JournaledStore implements ObjectStore {
       this.#queue = []
       const all = batch.flatMap(({ entries }) => entries)
       try {
-        await this.#journal.commit({
-          afterVersion: this.#version,
-          entries: all.map(({ entry }) => entry),
-          forgetUpTo: this.oldestVersion,
-        })
+        await this.#persist(all)
       } catch (error) {
         this.#refuse([...batch, ...this.#queue.splice(0)], error)
         continue
@@ -181,12 +172,20 @@ export class JournaledStore implements ObjectStore {
     this.#flushing = undefined
   }
 
+  async #persist(all: Pending['entries']): Promise<void> {
+    const entries = all.flatMap(({ entry }) => entry ?? [])
+    if (entries.length === 0) return
+    const version = all.at(-1)?.change.resourceVersion ?? this.#persisted
+    await this.#journal.commit({ version, afterVersion: this.#persisted, entries })
+    this.#persisted = version
+  }
+
   #publish(entries: Pending['entries']): void {
-    for (const { change, entry } of entries) {
+    for (const { change, bytes } of entries) {
       const { key } = change.object
       if (change.type === 'deleted') this.#objects.delete(key)
       else this.#objects.set(change.object)
-      this.#history.add(change, sizeOf(entry))
+      this.#history.add(change, bytes)
       if (this.#ahead.get(placeOf(key))?.resourceVersion === change.resourceVersion) this.#ahead.delete(placeOf(key))
       this.#version = change.resourceVersion
     }
@@ -199,6 +198,21 @@ export class JournaledStore implements ObjectStore {
     this.#ahead.clear()
     for (const { done } of batch) done.reject(error instanceof ProxyError ? error : notWritten('it could not be written', error))
   }
+}
+
+function acceptedOf(write: Write, before: StoredObject | undefined, resourceVersion: number): Accepted {
+  const { key, value: given, aside, kept = true } = write.value ? write : { ...(before as StoredObject) }
+  const value = stamped(given, resourceVersion)
+  const object: StoredObject = { key, resourceVersion, value, aside, kept }
+  const [json, asideJson] = [JSON.stringify(value), aside === undefined ? '' : JSON.stringify(aside)]
+  const bytes = json.length + asideJson.length
+  if (!write.value) {
+    const entry = before?.kept ? { key, json: undefined } : undefined
+    return { change: { type: 'deleted', resourceVersion, object, before }, entry, bytes }
+  }
+  const change: Change = { type: before ? 'modified' : 'added', resourceVersion, object, before }
+  if (kept) return { change, entry: { key, resourceVersion, json, aside: asideJson }, bytes }
+  return { change, entry: before?.kept ? { key, json: undefined } : undefined, bytes }
 }
 
 function notWritten(reason: string, cause?: unknown): ProxyError {
@@ -217,24 +231,7 @@ function stamped(value: ObjectValue, resourceVersion: number): ObjectValue {
   return { ...value, metadata: { ...value.metadata, resourceVersion: String(resourceVersion) } }
 }
 
-function sameLabels(a: ObjectValue, b: ObjectValue): boolean {
-  const [labels, others] = [a.metadata?.['labels'], b.metadata?.['labels']]
-  return labels === others || JSON.stringify(labels) === JSON.stringify(others)
-}
-
-function sizeOf({ json, aside, before }: JournalEntry): number {
-  return json.length + aside.length + before.length
-}
-
-function storedFrom(entry: Pick<JournalEntry, 'key' | 'resourceVersion' | 'json' | 'aside'>): StoredObject {
-  const { key, resourceVersion, json, aside } = entry
-  return { key, resourceVersion, value: JSON.parse(json) as ObjectValue, aside: aside === '' ? undefined : JSON.parse(aside) }
-}
-
-function changeFrom(entry: JournalEntry): Change {
-  const { type, resourceVersion, before } = entry
-  const object = storedFrom(entry)
-  // Where its labels did not change it is as good as the object itself.
-  const earlier = before === '' ? object : { ...object, value: JSON.parse(before) as ObjectValue }
-  return { type, resourceVersion, object, before: type === 'added' ? undefined : earlier }
+function storedFrom({ key, resourceVersion, json, aside }: JournalObject): StoredObject {
+  const value = JSON.parse(json) as ObjectValue
+  return { key, resourceVersion, value, aside: aside === '' ? undefined : JSON.parse(aside), kept: true }
 }

@@ -2,7 +2,7 @@ import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync } from
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
 import { messageOf, ProxyError } from '../lib/errors.ts'
-import type { JournalBatch, JournalContent, JournalEntry } from './journal.ts'
+import type { JournalBatch, JournalContent, JournalObject } from './journal.ts'
 
 /** `prtl`: so that tools can tell whose file it is. */
 const APPLICATION_ID = 0x7072746c
@@ -14,12 +14,7 @@ const SCHEMA = `
     version INTEGER NOT NULL, json TEXT NOT NULL, aside TEXT NOT NULL,
     PRIMARY KEY (kind, namespace, name)
   ) STRICT;
-  CREATE TABLE changes (
-    version INTEGER NOT NULL PRIMARY KEY, type TEXT NOT NULL,
-    kind TEXT NOT NULL, namespace TEXT NOT NULL, name TEXT NOT NULL,
-    json TEXT NOT NULL, aside TEXT NOT NULL, before TEXT NOT NULL
-  ) STRICT;
-  CREATE TABLE state (one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL, oldest INTEGER NOT NULL) STRICT;
+  CREATE TABLE state (one INTEGER NOT NULL PRIMARY KEY CHECK (one = 1), version INTEGER NOT NULL) STRICT;
 `
 
 type Row = Readonly<Record<string, unknown>>
@@ -32,8 +27,6 @@ interface Opened {
 interface Statements {
   readonly put: StatementSync
   readonly remove: StatementSync
-  readonly change: StatementSync
-  readonly forget: StatementSync
   readonly state: StatementSync
 }
 
@@ -43,7 +36,7 @@ export interface Damage {
   readonly movedTo: string
 }
 
-/** Objects and changes in a file of SQLite's. Synchronous: for a thread of its own. */
+/** Objects in a file of SQLite's. Synchronous: for a thread of its own. */
 export class SqliteFile implements Disposable {
   /** What was there instead, if it could not be used. */
   readonly damage: Damage | undefined
@@ -65,9 +58,7 @@ export class SqliteFile implements Disposable {
          ON CONFLICT DO UPDATE SET version = :version, json = :json, aside = :aside`,
       ),
       remove: database.prepare('DELETE FROM objects WHERE kind = :kind AND namespace = :namespace AND name = :name'),
-      change: database.prepare('INSERT INTO changes VALUES (:version, :type, :kind, :namespace, :name, :json, :aside, :before)'),
-      forget: database.prepare('DELETE FROM changes WHERE version <= ?'),
-      state: database.prepare('UPDATE state SET version = ?, oldest = ?'),
+      state: database.prepare('UPDATE state SET version = ?'),
     }
   }
 
@@ -91,25 +82,24 @@ export class SqliteFile implements Disposable {
     return content
   }
 
-  /** Of the newest change in it. */
+  /** Of the newest batch in it. */
   get version(): number {
     return Number((this.#database.prepare('SELECT version FROM state').get() as Row)['version'])
   }
 
   /** Writes all of it or nothing; what it returns from survives the machine.
    *  @throws Error of SQLite, when nothing was written. */
-  commit({ afterVersion, entries, forgetUpTo }: JournalBatch): void {
-    const { put, remove, change, forget, state } = this.#statements
+  commit({ version, afterVersion, entries }: JournalBatch): void {
+    const { put, remove, state } = this.#statements
     this.#checkOurs(afterVersion)
     this.#database.exec('BEGIN IMMEDIATE')
     try {
-      for (const { resourceVersion: version, type, key, json, aside, before } of entries) {
-        if (type === 'deleted') remove.run({ ...key })
-        else put.run({ ...key, version, json, aside })
-        change.run({ version, type, ...key, json, aside, before })
+      for (const entry of entries) {
+        const { key, json } = entry
+        if (json === undefined) remove.run({ ...key })
+        else put.run({ ...key, version: entry.resourceVersion, json, aside: entry.aside })
       }
-      forget.run(forgetUpTo)
-      state.run(entries.at(-1)?.resourceVersion ?? this.version, forgetUpTo)
+      state.run(version)
       this.#database.exec('COMMIT')
     } catch (error) {
       if (this.#database.isTransaction) this.#database.exec('ROLLBACK')
@@ -165,21 +155,18 @@ function openChecked(path: string, firstVersion: number): Opened {
 
 function makeTables(database: DatabaseSync, firstVersion: number): void {
   database.exec(`BEGIN IMMEDIATE; ${SCHEMA}`)
-  database.prepare('INSERT INTO state VALUES (1, ?, ?)').run(firstVersion, firstVersion)
+  database.prepare('INSERT INTO state VALUES (1, ?)').run(firstVersion)
   database.exec(`PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = ${SCHEMA_VERSION}; COMMIT`)
 }
 
 function readContent(database: DatabaseSync): JournalContent {
-  const state = database.prepare('SELECT version, oldest FROM state').get() as Row | undefined
+  const state = database.prepare('SELECT version FROM state').get() as Row | undefined
   if (!state) throw damaged('it does not say how far it got')
-  const objects = (database.prepare('SELECT * FROM objects').all() as Row[]).map(entryOf)
-  const changes = (
-    database.prepare('SELECT * FROM changes WHERE version > ? ORDER BY version').all(Number(state['oldest'])) as Row[]
-  ).map((row): JournalEntry => ({ ...entryOf(row), type: row['type'] as JournalEntry['type'], before: String(row['before']) }))
-  return { resourceVersion: Number(state['version']), oldestVersion: Number(state['oldest']), objects, changes }
+  const objects = (database.prepare('SELECT * FROM objects').all() as Row[]).map(objectOf)
+  return { version: Number(state['version']), objects }
 }
 
-function entryOf(row: Row): JournalContent['objects'][number] {
+function objectOf(row: Row): JournalObject {
   const [json, aside] = [String(row['json']), String(row['aside'])]
   try {
     JSON.parse(json)

@@ -64,7 +64,7 @@ export function openSqliteJournal(settings: StoreSettings): SqliteJournal {
     if (reply.kind !== 'died') return void checked(reply, 'done')
     // It may have died before or after.
     const { version } = checked(await ask({ kind: 'version' }), 'version')
-    if (version >= (batch.entries.at(-1)?.resourceVersion ?? 0)) return
+    if (version === batch.version) return
     checked(await ask({ kind: 'commit', batch }), 'done')
   }
 
@@ -87,5 +87,5 @@ function checked<Kind extends StoreReply['kind']>(reply: StoreReply | Death, kin
   if (reply.kind === kind) return reply as Extract<StoreReply, { kind: Kind }>
   const failed =
     reply.kind === 'failed' ? reply : { origin: 'system' as const, reason: 'reason' in reply ? reply.reason : reply.kind }
-  throw new ProxyError('E_STORE', failed.origin, `the store takes no change: ${failed.reason}`)
+  throw new ProxyError('E_STORE', failed.origin, `objects of the admin API: ${failed.reason}`)
 }

@@ -22,6 +22,8 @@ export interface StoredObject {
   readonly value: ObjectValue
   /** What is kept with the object and never shown, as it was given; such as what each field manager applied last. */
   readonly aside: unknown
+  /** Whether it is there after a restart. */
+  readonly kept: boolean
 }
 
 /** One change of one object. Each has a resourceVersion of its own, larger than all before it. */
@@ -30,14 +32,14 @@ export interface Change {
   readonly resourceVersion: number
   /** As it is now; a deleted one as it was at last, but with the resourceVersion of its deletion. */
   readonly object: StoredObject
-  /** As it was before; undefined when it was not there. For a change from before this process began only its labels are
-   *  promised to be right. */
+  /** As it was before; undefined when it was not there. */
   readonly before: StoredObject | undefined
 }
 
-/** To replace or create an object, or to delete it, which is nothing where it is not there. */
+/** To replace or create an object, or to delete it, which is nothing where it is not there. One that is not to be `kept` is
+ *  there and followed like any other, but never written down: for what is known from elsewhere. */
 export type Write =
-  | { readonly key: ObjectKey; readonly value: ObjectValue; readonly aside?: unknown }
+  | { readonly key: ObjectKey; readonly value: ObjectValue; readonly aside?: unknown; readonly kept?: boolean }
   | { readonly key: ObjectKey; readonly value: undefined }
 
 /** All objects at one moment. */
@@ -50,7 +52,7 @@ export interface StoreView {
 }
 
 /** Objects that were written once and are there until they are deleted, whatever happens to the process. What it shows by
- *  itself is what was persisted. */
+ *  itself is what was persisted. Changes are remembered for as long as the process lives. */
 export interface ObjectStore extends StoreView, AsyncDisposable {
   /** Changes after this one are known; the ones before are forgotten. */
   readonly oldestVersion: number

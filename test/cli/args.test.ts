@@ -133,10 +133,9 @@ describe('command line', () => {
       ['check', '--help'],
       ['doctor', '--help'],
       ['version', '--help'],
-      ...['status', 'sessions', 'kill', 'drain', 'undrain', 'explain', 'log-level', 'top', 'trace'].map((name) => [
-        name,
-        '--help',
-      ]),
+      ...['status', 'sessions', 'kill', 'drain', 'undrain', 'explain', 'log-level', 'top', 'trace', 'config', 'completion'].map(
+        (name) => [name, '--help'],
+      ),
     ]) {
       const { out, err, exitCode } = said(...argv)
       expect({ err, exitCode }, argv.join(' ')).toEqual({ err: '', exitCode: 0 })

@@ -1,15 +1,21 @@
+import { writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createAdminClient } from '../../src/cli/client/admin-client.ts'
+import { execute } from '../../src/cli/execute.ts'
 import type { Explanation } from '../../src/model/explanation.ts'
 import type { SessionPage } from '../../src/model/session-view.ts'
 import type { Status } from '../../src/model/status.ts'
 import type { TraceStep } from '../../src/model/trace.ts'
+import { makeCertificate } from '../support/certificates.ts'
 import { type ClientWorld, openClientWorld } from '../support/client-world.ts'
 import { runCommand } from '../support/command.ts'
 import { eventually } from '../support/eventually.ts'
 import { connectNamed } from '../support/named-servers.ts'
 import { libc, WITHOUT_NATIVE } from '../support/native-engine.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
+import { createWrittenOutput } from '../support/written-output.ts'
 
 const ENGINES = [
   { name: 'the node engine', ip: '127.136.1.1', args: ['--engine', 'node'], native: false },
@@ -204,6 +210,30 @@ describe('a command that asks a running portald', () => {
     })
   })
 
+  it('asks in TLS with a token, and trusts nobody unless told', async () => {
+    using folder = makeTemporaryFolder()
+    const authority = makeCertificate(folder.path, 'authority')
+    const { certPath, keyPath } = makeCertificate(folder.path, 'portald', { by: authority, names: 'IP:127.136.1.7' })
+    const tokens = join(folder.path, 'tokens')
+    writeFileSync(tokens, 'a-token-of-alices,alice\na-token-of-the-board,board,read-only\n', { mode: 0o600 })
+    const access = ['--admin-tls-cert', certPath, '--admin-tls-key', keyPath, '--admin-token-file', tokens]
+    await using world = await openClientWorld('127.136.1.7', ['--engine', 'node', '--admin', '0.0.0.0:20249', ...access], ['a'])
+    const say = async (token: string, argv: readonly string[], ca = authority.certPath) => {
+      const output = createWrittenOutput()
+      const variables = { PORTALD_ADMIN: 'https://127.136.1.7:20249', PORTALD_ADMIN_TOKEN: token, PORTALD_ADMIN_CA: ca }
+      return { code: await execute(argv, { variables, output }), ...output.written }
+    }
+    await eventually(async () => expect((await say('a-token-of-alices', ['log-level'])).out).toBe('info\n'))
+    expect(await say('', ['log-level'])).toMatchObject({ code: 1, err: expect.stringContaining('set PORTALD_ADMIN_TOKEN') })
+    expect(await say('a-token-of-the-board', ['log-level', 'debug'])).toMatchObject({ code: 1, out: '' })
+    expect(await say('a-token-of-alices', ['log-level'], '')).toMatchObject({
+      code: 1,
+      err: expect.stringContaining('--admin-ca FILE'),
+    })
+    expect(await say('a-token-of-alices', ['log-level'], '/nowhere')).toMatchObject({ code: 2 })
+    expect((await world.say(['log-level'])).out).toBe('info\n')
+  })
+
   it('says what to do when nobody answers, or what it asks is wrong', async () => {
     const nobody = await runCommand(['status', '--admin', 'unix:/nowhere/p.sock'])
     expect(nobody).toEqual({
@@ -213,7 +243,7 @@ describe('a command that asks a running portald', () => {
     })
     expect(await runCommand(['sessions', '--admin', 'nowhere'])).toMatchObject({
       code: 2,
-      err: 'portald: --admin: "nowhere": must be unix:PATH or IP:PORT, as portald was given it\n',
+      err: 'portald: --admin: "nowhere": must be unix:PATH, IP:PORT or https://NAME:PORT, where portald answers\n',
     })
     await using world = await openClientWorld('127.136.1.6', ['--engine', 'node'], ['a'])
     const said = async (...argv: string[]) => {
@@ -236,5 +266,35 @@ describe('a command that asks a running portald', () => {
       '2 --deadline: error: "soon": must be a duration such as 30s or 5m',
     )
     expect(await said('explain', 'me', 'there')).toMatch(/^2 portald: client: "me": must be an address/)
+  })
+})
+
+describe('export and import', () => {
+  it('carry objects from one portald to another, and say what was refused', async () => {
+    await using world = await openClientWorld('127.134.77.1', [], ['a'])
+    using folder = makeTemporaryFolder()
+    const file = join(folder.path, 'objects.yaml')
+    const service = (name: string, ip: string) =>
+      `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}, uid: x, resourceVersion: "5"}\nspec: {clusterIP: ${ip}, ports: [{port: 80}]}\n`
+    writeFileSync(
+      file,
+      `${service('one', '127.134.77.2')}---\n${service('two', 'nonsense')}---\napiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\n${service('three', '127.134.77.3')}`,
+    )
+    const first = await world.say(['import', file])
+    expect(first).toMatchObject({ code: 1, out: 'Service default/one created\nService default/three created\n' })
+    expect(first.err).toContain(`${file}:6: Service default/two: `)
+    expect(first.err).toContain('not an object that portald keeps')
+    expect(await world.say(['export'])).toMatchObject({ code: 0 })
+    writeFileSync(file, (await world.say(['export'])).out)
+    expect(await world.say(['import', file])).toMatchObject({
+      code: 0,
+      out: 'Service default/one set\nService default/three set\n',
+      err: '',
+    })
+    await eventually(async () => {
+      const { listeners } = await world.ask<Status>(['status'])
+      expect(listeners.map(({ listener }) => listener)).toContain('TCP/127.134.77.3:80')
+    })
+    expect(await world.say(['import', join(folder.path, 'none.yaml')])).toMatchObject({ code: 1 })
   })
 })

@@ -1,8 +1,11 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { expect, it } from 'vitest'
 import { TcpEndpoint, UdpEndpoint } from '../support/echo.ts'
 import { eventually } from '../support/eventually.ts'
 import { aService, type Json } from '../support/objects.ts'
 import { pass } from '../support/pass.ts'
+import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 import { describeOnEngines, slicesOf, type World } from '../support/world.ts'
 
 const WEB = '127.130.2.1:8080'
@@ -139,6 +142,21 @@ describeOnEngines('the health of endpoints', '127.130.2', (open) => {
     const answers = world.proxy.health().totals[0]?.checks.good as number
     // One more may be on its way.
     expect(Math.abs(a.sessions.length - answers)).toBeLessThanOrEqual(1)
+  })
+
+  it('is found out by a program that gets none of our sockets', async () => {
+    using folder = makeTemporaryFolder()
+    const [out, script] = [join(folder.path, 'out'), join(folder.path, 'script')]
+    writeFileSync(script, `#!/bin/sh\nls -l /proc/$$/fd > ${out}.new && mv ${out}.new ${out}\n`, { mode: 0o700 })
+    await using world = await open({ inputs: { checkProgram: [`look=${script}`] } })
+    const [a] = (await world.endpoints('a')) as [TcpEndpoint]
+    await world.apply(service({ check: 'exec:look' }), slicesOf('web', [a]))
+    const client = await world.greeted(WEB)
+    await eventually(() => expect(world.proxy.health().totals[0]?.checks.good).toBeGreaterThan(1))
+    expect(readFileSync(out, 'utf8')).toMatch(/ 0 -> \/dev\/null/)
+    expect(readFileSync(out, 'utf8')).not.toMatch(/socket:|eventpoll|eventfd/)
+    client.halfClose()
+    await client.closes()
   })
 
   it('is kept over changes of objects', async () => {

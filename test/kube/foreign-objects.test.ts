@@ -79,6 +79,14 @@ describe('objects of files and clusters', () => {
     expect((await world.ask('GET', `${SERVICES}/web`)).code).toBe(404)
   })
 
+  it('are shown as they are served: with defaults, and the address they were assigned', async () => {
+    world.facts.set('default/web', { clusterIps: ['127.10.0.7'] })
+    await say([service({ ports: [{ port: 80 }] })])
+    const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io'
+    const [row] = (await world.ask('GET', SERVICES, undefined, { accept })).body['rows'] as { cells: unknown[] }[]
+    expect(row?.cells.slice(0, 5)).toEqual(['web', 'ClusterIP', '127.10.0.7', '<none>', '80/TCP'])
+  })
+
   it('are shown whatever is wrong with them', async () => {
     await say([service({ ports: 'many' }), { kind: 'Service' }, { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'a' } }])
     const accept = 'application/json;as=Table;v=v1;g=meta.k8s.io'

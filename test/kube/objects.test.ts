@@ -58,6 +58,28 @@ describe('a new object', () => {
     expect(full.body['message']).toContain('range 127.10.0.0/30 is full')
   })
 
+  it('gets an address of each family where it wants two', async () => {
+    world = await KubeWorld.open(['127.10.0.0/16', 'fd00::/108'])
+    const families = async (name: string, spec: object) => {
+      const made = specOf(await create(named(name, spec)))
+      return [made['ipFamilies'], (made['clusterIPs'] as string[]).map((ip) => (ip.includes(':') ? 6 : 4))]
+    }
+    expect(await families('a', {})).toEqual([['IPv4'], [4]])
+    expect(await families('b', { ipFamilyPolicy: 'PreferDualStack' })).toEqual([
+      ['IPv4', 'IPv6'],
+      [4, 6],
+    ])
+    expect(await families('c', { ipFamilies: ['IPv6'] })).toEqual([['IPv6'], [6]])
+    expect(await families('d', { ipFamilies: ['IPv6', 'IPv4'], ipFamilyPolicy: 'RequireDualStack' })).toEqual([
+      ['IPv6', 'IPv4'],
+      [6, 4],
+    ])
+    world = await KubeWorld.open()
+    expect(await families('e', { ipFamilyPolicy: 'PreferDualStack' })).toEqual([['IPv4'], [4]])
+    const refused = await world.ask('POST', SERVICES, named('f', { ipFamilyPolicy: 'RequireDualStack' }))
+    expect(refused.body['message']).toContain('spec.ipFamilies[1]')
+  })
+
   it('gets nodePorts and a health check port where its type has them', async () => {
     const spec = { type: 'LoadBalancer', externalTrafficPolicy: 'Local', loadBalancerIP: '192.0.2.7' }
     const web = await create(named('web', spec))
@@ -119,7 +141,7 @@ describe('a new object', () => {
   })
 
   it.each([
-    ['application/vnd.kubernetes.protobuf', 415],
+    ['application/vnd.kubernetes.protobuf', 400],
     ['text/plain', 415],
   ])('is refused as %s', async (type, code) => {
     expect((await world.ask('POST', SERVICES, named('web'), { type })).code).toBe(code)
@@ -129,6 +151,23 @@ describe('a new object', () => {
     expect((await world.ask('GET', SERVICES, undefined, { accept: 'application/vnd.kubernetes.protobuf' })).code).toBe(406)
     const either = 'application/vnd.kubernetes.protobuf,application/json'
     expect((await world.ask('GET', SERVICES, undefined, { accept: either })).code).toBe(200)
+  })
+})
+
+describe('an object that grows', () => {
+  it('is refused when it is larger than any body may be', async () => {
+    await create(named('web'))
+    const type = 'application/json-patch+json'
+    const big = (n: number) => [{ op: 'add', path: '/spec/externalName', value: 'x'.repeat(n) }]
+    expect((await world.ask('PATCH', `${SERVICES}/web`, big(3_200_000), { type })).code).toBe(413)
+    const copies = Array.from({ length: 20 }, (_, n) => ({
+      op: 'copy',
+      from: '/metadata/annotations',
+      path: `/metadata/annotations/a${n}`,
+    }))
+    const first = { op: 'add', path: '/metadata/annotations', value: { b: 'x'.repeat(1000) } }
+    const answer = await world.ask('PATCH', `${SERVICES}/web`, [first, ...copies], { type })
+    expect(answer.body['message']).toContain('copy operations may copy')
   })
 })
 

@@ -9,6 +9,7 @@ import { limitCases } from './engine-limits.cases.ts'
 import { listCases } from './engine-list.cases.ts'
 import { listenerCases } from './engine-listeners.cases.ts'
 import { proxyCases } from './engine-proxy.cases.ts'
+import { queueCases } from './engine-queue.cases.ts'
 import { tcpCases } from './engine-tcp.cases.ts'
 import { udpCases } from './engine-udp.cases.ts'
 
@@ -46,6 +47,7 @@ export function engineCases(openEngine: OpenTestEngine, suite: EngineSuite): voi
   listCases(cases)
   limitCases(cases)
   proxyCases(cases)
+  queueCases(cases)
   udpCases(cases)
   fuzzCases(cases)
 }

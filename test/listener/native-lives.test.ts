@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
+import { manualClock } from '../../src/lib/clock.ts'
+import { createSharedState } from '../../src/model/shared-layout.ts'
 import { openDescriptors } from '../support/descriptors.ts'
 import { echoDatagram } from '../support/echo.ts'
 import type { EngineWorld as World } from '../support/engine-world.ts'
@@ -32,6 +34,21 @@ async function openTroubled(workers: number, descriptors = 6_000): Promise<Troub
 }
 
 describe.skipIf(!libc)(`a native worker${WITHOUT_NATIVE}`, () => {
+  it('that still starts when the engine ends is waited for: forced to end while it loads the library, it would end the process', async () => {
+    const trouble = new Trouble()
+    const clock = manualClock()
+    const shared = createSharedState({ rows: 1, serviceSlots: 2, endpointSlots: 2, affinityEntries: 32 })
+    const held = trouble.holdStart()
+    const engine = nativeEngine({ workers: 1, trouble: trouble.words })({ shared, descriptors: 1_000, clock })
+    const ended = engine[Symbol.asyncDispose]()
+    clock.advance(60_000)
+    expect(trouble.started).toBe(0)
+    held[Symbol.dispose]()
+    await ended
+    expect(trouble.started).toBe(1)
+    expect(clock.pending).toBe(0)
+  })
+
   it('that dies is noticed, its sessions end and are counted, and another takes its sockets', async () => {
     await using troubled = await openTroubled(1)
     const { world, trouble, deaths } = troubled

@@ -5,8 +5,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { manualClock, systemClock } from '../../src/lib/clock.ts'
+import { ACCESS_FIELDS, parseAccessFormat } from '../../src/model/access-format.ts'
 import type { SessionRecord } from '../../src/model/session.ts'
-import { accessLine, openAccessLog } from '../../src/observe/access-log.ts'
+import { accessLine } from '../../src/observe/access-line.ts'
+import { openAccessLog } from '../../src/observe/access-log.ts'
+import { accessSample } from '../../src/observe/access-sample.ts'
 import { createLogger, silentLogger } from '../../src/observe/logger.ts'
 
 const TCP: SessionRecord = {
@@ -48,6 +51,39 @@ function eventLog() {
   return { events, logger: createLogger({ level: 'info', stream: { write: (line) => void events.push(JSON.parse(line)) } }) }
 }
 
+describe('the format of the access log', () => {
+  const line = (template: string, record = TCP) => accessLine(record, parseAccessFormat(template))
+
+  it('is JSON, or a text with fields in it', () => {
+    expect(line('json')).toBe(accessLine(TCP))
+    expect(line('{client} -> {endpoint} {durationMs}ms {end}')).toBe(
+      '127.0.0.1:40000 -> 10.1.2.3:8080/TCP 1500.123ms client-closed\n',
+    )
+    expect(line('plain')).toBe('plain\n')
+    expect(line('{{id} is {id}}')).toBe('{id} is 12}\n')
+  })
+
+  it('has every field that the JSON form has, and - for what there is not', () => {
+    for (const field of ACCESS_FIELDS) expect(line(`{${field}}`)).not.toBe('\n')
+    expect(Object.keys(JSON.parse(accessLine({ ...TCP, protocol: 'UDP' })))).toEqual(ACCESS_FIELDS)
+    expect(line('{endpoint} {connectMs}', { ...TCP, endpoint: undefined, connectMs: undefined })).toBe('- -\n')
+  })
+
+  it.each(['', '{', '{nothing}', '{id', 'a\nb', '{ id }', '{}', 'x'.repeat(1025)])('is not %j', (text) => {
+    expect(parseAccessFormat(text)).toBeUndefined()
+  })
+})
+
+describe('the sample of the access log', () => {
+  it('has one in so many of the sessions that ended well, and all others', () => {
+    const tellsOf = accessSample(10)
+    const ids = Array.from({ length: 100 }, (_, id) => id)
+    expect(ids.filter((id) => tellsOf(id, 'client-closed'))).toEqual([0, 10, 20, 30, 40, 50, 60, 70, 80, 90])
+    expect(ids.filter((id) => tellsOf(id, 'completed'))).toHaveLength(10)
+    expect(ids.filter((id) => tellsOf(id, 'endpoint-reset'))).toHaveLength(100)
+  })
+})
+
 describe('access line', () => {
   it('tells of a TCP session', () => {
     const line = accessLine(TCP)
@@ -70,9 +106,11 @@ describe('access line', () => {
     })
   })
 
-  it('tells of the datagrams of a UDP session', () => {
-    const record = { ...TCP, protocol: 'UDP' as const, datagramsFromClient: 3, datagramsFromEndpoint: 2 }
-    expect(JSON.parse(accessLine(record))).toMatchObject({ datagramsFromClient: 3, datagramsFromEndpoint: 2 })
+  it('tells of the datagrams of a UDP session, and of the messages of an SCTP session', () => {
+    for (const protocol of ['UDP', 'SCTP'] as const) {
+      const record = { ...TCP, protocol, datagramsFromClient: 3, datagramsFromEndpoint: 2 }
+      expect(JSON.parse(accessLine(record))).toMatchObject({ datagramsFromClient: 3, datagramsFromEndpoint: 2 })
+    }
   })
 
   it('leaves out the endpoint and connect time of a session that had none', () => {

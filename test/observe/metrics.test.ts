@@ -8,19 +8,22 @@ import {
   connectBucketCell,
   createSharedState,
   endCell,
+  endpointBase,
+  endpointCell,
   ledgerViews,
   SERVICE_COUNTERS,
   type ServiceCounter,
   serviceBase,
   serviceCell,
 } from '../../src/model/shared-layout.ts'
+import { lineViews } from '../../src/model/shared-lines.ts'
 import { serviceTotals } from '../../src/observe/ledger-totals.ts'
 import { LOG_EVENTS } from '../../src/observe/log-events.ts'
 import { METRICS, type MetricDefinition } from '../../src/observe/metric-table.ts'
 import { createMetrics, type MetricsReading } from '../../src/observe/metrics.ts'
 
 function ledger(rows = 2, serviceSlots = 8) {
-  return ledgerViews(createSharedState({ rows, serviceSlots, endpointSlots: 1, affinityEntries: 32, recordsPerRing: 2 }))
+  return ledgerViews(createSharedState({ rows, serviceSlots, endpointSlots: 4, affinityEntries: 32, recordsPerRing: 2 }))
 }
 type Ledger = ReturnType<typeof ledger>
 
@@ -36,11 +39,20 @@ function add(views: Ledger, row: number, slot: number, cell: number, value: numb
   services[serviceBase(slot) + cell] = (services[serviceBase(slot) + cell] ?? 0) + value
 }
 
+const pulse = async () => [
+  { cpuMs: 1500, answerMs: 2 },
+  { cpuMs: undefined, answerMs: undefined },
+]
+
 function reading(more: Partial<MetricsReading> = {}): MetricsReading {
   return {
     build: { version: '0.1.0', engine: 'node', workers: 1 },
     ledger: ledger(),
+    lines: lineViews(
+      createSharedState({ rows: 2, serviceSlots: 1024, endpointSlots: 1, affinityEntries: 32, recordsPerRing: 2 }),
+    ),
     services: [],
+    endpoints: undefined,
     health: [],
     affinity: { entries: 0, evictions: 0 },
     listeners: new Map(),
@@ -82,7 +94,7 @@ describe('metrics', () => {
 
   beforeEach(() => {
     now = reading()
-    metrics = createMetrics({ source: { read: () => now }, clock, processMetrics: false })
+    metrics = createMetrics({ source: { read: () => now, pulse }, clock, processMetrics: false })
   })
 
   it('are Prometheus text', async () => {
@@ -94,6 +106,7 @@ describe('metrics', () => {
   })
 
   it('are each told with the type and help of the table, once', async () => {
+    now = reading({ endpoints: [] })
     const text = await metrics.scrape()
     for (const [name, { type, help }] of Object.entries(METRICS)) {
       expect(text.split(`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`)).toHaveLength(2)
@@ -107,11 +120,13 @@ describe('metrics', () => {
         { slot: 0, key: 'default/web:http/TCP' },
         { slot: 1, key: 'default/dns:dns/UDP' },
       ],
+      endpoints: [{ slot: 0, service: 'default/web:http/TCP', key: '10.1.0.1:8080/TCP' }],
       health: [HEALTH],
       listeners: new Map([['listening', 1]]),
       sources: [{ name: 'a.yaml', synced: true, readAtMs: 0 }],
     })
     for (const slot of [0, 1]) for (let cell = 0; cell < 60; cell++) add(now.ledger, 0, slot, cell, 1)
+    now.lines.rows[0]?.counters.fill(1)
     metrics.syncQueued(['IPv4'])
     metrics.syncFinished(1, ['IPv4'])
     metrics.programmed(1, ['IPv4'])
@@ -270,14 +285,49 @@ describe('metrics', () => {
     )
   })
 
+  it('tell how busy threads with sessions are, as far as it is known', async () => {
+    const lines = await scraped()
+    expect(lines).toEqual(
+      expect.arrayContaining([
+        'portald_worker_cpu_seconds_total{worker="0"} 1.5',
+        'portald_worker_answer_seconds{worker="0"} 0.002',
+      ]),
+    )
+    expect(lines.filter((line) => line.includes('worker="1"'))).toEqual([])
+  })
+
+  it('tell of single endpoints only where that is wanted', async () => {
+    expect((await scraped()).filter((line) => line.includes('portald_endpoint_sessions'))).toEqual([])
+    const views = ledger()
+    const [row] = views.rows
+    const base = endpointBase(1)
+    if (!row) throw new Error('no row')
+    row.active[1] = 2
+    row.endpoints[base + endpointCell('sessions')] = 7
+    row.endpoints[base + endpointCell('bytesFromEndpoint')] = 1024
+    row.endpoints[base + endpointCell('timedOut')] = 4
+    now = reading({ ledger: views, endpoints: [{ slot: 1, service: 'default/web:http/TCP', key: '[2001:db8::1]:8080/TCP' }] })
+    const labels = 'service="default/web:http",protocol="TCP",endpoint="[2001:db8::1]:8080"'
+    expect(await scraped()).toEqual(
+      expect.arrayContaining([
+        `portald_endpoint_sessions_active{${labels}} 2`,
+        `portald_endpoint_sessions_total{${labels}} 7`,
+        `portald_endpoint_bytes_total{${labels},direction="from-endpoint"} 1024`,
+        `portald_endpoint_dial_failures_total{${labels},reason="timed-out"} 4`,
+        `portald_endpoint_dial_failures_total{${labels},reason="refused"} 0`,
+        `portald_endpoint_resets_total{${labels}} 0`,
+      ]),
+    )
+  })
+
   it('of two proxies in one process are apart', async () => {
-    const other = createMetrics({ source: { read: () => reading() }, clock, processMetrics: false })
+    const other = createMetrics({ source: { read: () => reading(), pulse }, clock, processMetrics: false })
     metrics.probed('/healthz', 200)
     expect(await other.scrape()).not.toContain('kubeproxy_proxy_healthz_total{')
   })
 
   it('tell of the process when asked to', async () => {
-    const text = await createMetrics({ source: { read: () => now }, clock }).scrape()
+    const text = await createMetrics({ source: { read: () => now, pulse }, clock }).scrape()
     for (const name of ['process_cpu_seconds_total', 'process_resident_memory_bytes', 'nodejs_eventloop_lag_p99_seconds']) {
       expect(text).toContain(`\n${name} `)
     }

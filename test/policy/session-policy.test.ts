@@ -67,6 +67,7 @@ function routeWith(route: Partial<PublishedRoute> = {}): PublishedRoute {
     maxSessionMs: undefined,
     prelude: undefined,
     acceptProxy: undefined,
+    limits: undefined,
     userTimeoutMs: undefined,
     ...route,
   }

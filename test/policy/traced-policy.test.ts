@@ -3,7 +3,7 @@ import { TracedPolicy } from '../../src/listener/traced-policy.ts'
 import type { Cidr, ListenerKey } from '../../src/model/keys.ts'
 import { createStepRing, STEP_KINDS, StepReader } from '../../src/observe/step-ring.ts'
 import { aService, aSlice } from '../support/objects.ts'
-import { connectSession } from '../support/scripted-client.ts'
+import { connectSession, ScriptedSession } from '../support/scripted-client.ts'
 import { createPolicyWorld } from './policy-world.ts'
 
 const WEB = 'TCP/10.0.0.1:80'
@@ -42,6 +42,26 @@ describe('a policy that is followed', () => {
       ['denied', 0],
     ])
     expect(world.active()).toEqual({ 'default/web:/TCP': 0 })
+  })
+
+  it('tells that a client waits, and when it has its turn', async () => {
+    const world = createPolicyWorld()
+    const annotations = { 'portald.io/max-connections': '1' }
+    await world.apply(aService('web', {}, { annotations }), aSlice('web', ['10.1.0.1']))
+    const listener = world.plane.pool.idOf(WEB as ListenerKey) as number
+    const ring = createStepRing()
+    const order = { filters: [{ listeners: [listener], clients: ['192.0.2.2/32' as Cidr] }], rings: [ring] }
+    const policy = new TracedPolicy(world.policy, world.clock, order, 0)
+    const first = new ScriptedSession(policy, world.clock, listener, '192.0.2.1')
+    const second = new ScriptedSession(policy, world.clock, listener, '192.0.2.2')
+    expect([first.outcome, second.outcome]).toEqual(['10.1.0.1:8080/TCP', 'asking'])
+    expect(policy.waiting.next()).toBe(-1)
+    first.close()
+    expect(policy.waiting.next()).toBe(second.id)
+    expect(second.askAgain().outcome).toBe('10.1.0.1:8080/TCP')
+    second.close()
+    const steps = new StepReader(ring).drain().map(({ kind, value }) => `${STEP_KINDS[kind]} ${value}`)
+    expect(steps).toEqual(['began 0', 'waiting 0', 'chosen 1', 'ended 0'])
   })
 
   it('tells nothing of other clients', async () => {

@@ -47,6 +47,21 @@ describe('an explanation', () => {
     }
   })
 
+  it('says that a client would wait where its Service is full, or holds clients, and takes no place', async () => {
+    const world = createPolicyWorld()
+    const annotations = { 'portald.io/max-connections': '1', 'portald.io/hold': '30s' }
+    await world.apply(aService('web', {}, { annotations }))
+    expect(ask(world, '192.0.2.1').outcome).toEqual({ do: 'wait', withinMs: 30_000, end: 'no-endpoint' })
+    await world.apply(aService('web', {}, { annotations }), aSlice('web', THREE))
+    for (let n = 0; n < 3; n++) expect(ask(world, '192.0.2.1').outcome).toMatchObject({ do: 'forward' })
+    const session = world.dial(WEB, '192.0.2.1')
+    const full = ask(world, '192.0.2.1')
+    expect(full.outcome).toEqual({ do: 'wait', withinMs: 5_000, end: 'queue-timeout' })
+    expect(says(full).at(-1)).toBe('no scheduler: rr has nobody with a place to choose')
+    session.close()
+    expect(ask(world, '192.0.2.1').outcome).toMatchObject({ do: 'forward', endpoint: '10.1.0.2:8080' })
+  })
+
   it('tells of the endpoint that a client is remembered for', async () => {
     const world = createPolicyWorld()
     await world.apply(aService('web', { sessionAffinity: 'ClientIP' }), aSlice('web', THREE))

@@ -20,7 +20,7 @@ const route = {
   service: { options: { scheduler: 'rr' } },
 } as unknown as Route
 
-function createWorld(rows = 2) {
+function createWorld(rows = 2, every = 1) {
   const shared = createSharedState({ rows, serviceSlots: 4, endpointSlots: 8, affinityEntries: 32, recordsPerRing: 4 })
   const ledger = new Ledger(shared, scriptedRandom())
   const service = ledger.serviceSlot(WEB) as number
@@ -32,9 +32,12 @@ function createWorld(rows = 2) {
     shared,
     ledger,
     clock,
-    (record) => {
-      taken.push(record)
-      steps.push(`take ${record.id}`)
+    {
+      take: (record) => {
+        taken.push(record)
+        steps.push(`take ${record.id}`)
+      },
+      tellsOf: (id, end) => id % every === 0 || end !== 'client-closed',
     },
     () => steps.push('drained'),
   )
@@ -97,6 +100,15 @@ describe('session log', () => {
         end: 'client-closed',
       },
     ])
+  })
+
+  it('names only the sessions that somebody wants to be told of', () => {
+    const world = createWorld(2, 3)
+    world.log.opened(1, route)
+    for (let n = 0; n < 3; n++) world.end()
+    world.end({ end: 'endpoint-reset' })
+    world.log.drain()
+    expect(world.taken.map(({ id, end }) => `${id} ${end}`)).toEqual(['3 client-closed', '4 endpoint-reset'])
   })
 
   it('leaves out what never was: an endpoint, a connect time, a Service', () => {

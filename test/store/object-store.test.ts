@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import { type JournalBatch, NO_JOURNAL } from '../../src/store/journal.ts'
 import { JournaledStore } from '../../src/store/object-store.ts'
+import type { Write } from '../../src/store/store.ts'
 import { describeStore, put, remove, service } from './store.cases.ts'
 
 describeStore('in memory', async () => new JournaledStore({ journal: NO_JOURNAL }))
@@ -62,44 +63,65 @@ describe('object store', () => {
     expect(change?.resourceVersion).toBe(version + 3)
   })
 
-  it('writes down what changed: all of an object, and what it was where its labels were others', async () => {
+  it('writes down every object that is to be kept, and that it is gone', async () => {
     const journal = heldJournal()
     const store = new JournaledStore({ journal })
     const writing = [
-      store.commit(() => [put(service('a'), {}, { app: 'x' })]),
-      store.commit(() => [put(service('a'), { spec: 1 }, { app: 'x' })]),
-      store.commit(() => [put(service('a'), { spec: 1 }, { app: 'y' })]),
-      store.commit(() => [remove(service('a'))]),
+      store.commit(() => [put(service('a'))]),
+      store.commit(() => [{ ...put(service('a'), { spec: 1 }), aside: [1] } as Write, put(service('b'))]),
+      store.commit(() => [remove(service('b'))]),
     ]
     await turn()
-    const { entries = [] } = journal.batches[0]?.batch ?? {}
-    expect(entries.map(({ type, before }) => [type, before === '' ? '' : JSON.parse(before).metadata.labels])).toEqual([
-      ['added', ''],
-      ['modified', ''],
-      ['modified', { app: 'x' }],
-      ['deleted', ''],
+    const { afterVersion, version, entries = [] } = journal.batches[0]?.batch ?? {}
+    expect([afterVersion, version]).toEqual([1, 5])
+    expect(entries.map(({ key, json }) => [key.name, json && JSON.parse(json)])).toEqual([
+      ['a', { kind: 'Service', metadata: { namespace: 'default', name: 'a', resourceVersion: '2' } }],
+      ['a', { kind: 'Service', metadata: { namespace: 'default', name: 'a', resourceVersion: '3' }, spec: 1 }],
+      ['b', { kind: 'Service', metadata: { namespace: 'default', name: 'b', resourceVersion: '4' } }],
+      ['b', undefined],
     ])
-    expect(
-      entries.map(({ json, resourceVersion }) => JSON.parse(json).metadata.resourceVersion === String(resourceVersion)),
-    ).toEqual([true, true, true, true])
+    expect(entries.map((entry) => (entry.json === undefined ? '-' : entry.aside))).toEqual(['', '[1]', '', '-'])
     journal.batches[0]?.done.resolve()
     await Promise.all(writing)
   })
 
-  it('begins with what the journal held, and tells of changes from before', async () => {
+  it('does not write down what is not to be kept, but that it took the place of something that was', async () => {
+    const journal = heldJournal()
+    const store = new JournaledStore({ journal })
+    const passing = (name: string) => ({ ...put(service(name)), kept: false }) as Write
+    expect(await store.commit(() => [passing('a')])).toHaveLength(1)
+    expect(await store.commit(() => [passing('a'), passing('b')])).toHaveLength(2)
+    expect(await store.commit(() => [remove(service('b'))])).toHaveLength(1)
+    expect(journal.batches).toEqual([])
+    expect(store.get(service('a'))?.kept).toBe(false)
+    const keeping = store.commit(() => [put(service('a'))])
+    await turn()
+    journal.batches[0]?.done.resolve()
+    await keeping
+    const replacing = store.commit(() => [passing('a'), passing('c')])
+    await turn()
+    expect(journal.batches[1]?.batch.entries).toEqual([{ key: service('a'), json: undefined }])
+    journal.batches[1]?.done.resolve()
+    await replacing
+  })
+
+  it('takes nothing of a write whose object has no JSON', async () => {
+    const store = new JournaledStore({ journal: NO_JOURNAL })
+    await expect(store.commit(() => [put(service('a')), put(service('b'), { spec: 1n })])).rejects.toThrow(TypeError)
+    expect(await store.commit((now) => (now.get(service('a')) ? [] : [put(service('c'))]))).toHaveLength(1)
+    expect(store.resourceVersion).toBe(2)
+  })
+
+  it('begins with what the journal held, and with a number that is larger than any before', async () => {
     const key = service('a')
     const json = '{"metadata":{"labels":{"app":"y"}}}'
-    const before = '{"metadata":{"labels":{"app":"x"}}}'
-    const entry = { key, resourceVersion: 41, json, aside: '{"m":1}' }
-    const changes = [{ ...entry, type: 'modified', before } as const]
-    const content = { resourceVersion: 43, oldestVersion: 40, objects: [entry], changes }
-    const store = new JournaledStore({ journal: NO_JOURNAL, content })
-    expect([store.resourceVersion, store.oldestVersion]).toEqual([43, 40])
-    expect(store.get(key)).toEqual({ key, resourceVersion: 41, value: JSON.parse(json), aside: { m: 1 } })
-    const told: unknown[] = []
-    store.follow(40, ([change]) => told.push(change?.type, change?.before?.value))
-    expect(told).toEqual(['modified', JSON.parse(before)])
-    expect((await store.commit(() => [put(service('b'))]))[0]?.resourceVersion).toBe(44)
+    const content = { version: 43, objects: [{ key, resourceVersion: 41, json, aside: '{"m":1}' }] }
+    const store = new JournaledStore({ journal: NO_JOURNAL, content, firstVersion: 1000 })
+    expect(store.get(key)).toEqual({ key, resourceVersion: 41, value: JSON.parse(json), aside: { m: 1 }, kept: true })
+    expect([store.resourceVersion, store.follow(43, () => {}), store.oldestVersion]).toEqual([1000, 'expired', 1000])
+    expect((await store.commit(() => [put(service('b'))]))[0]?.resourceVersion).toBe(1001)
+    // A clock that was set back does no harm.
+    expect(new JournaledStore({ journal: NO_JOURNAL, content, firstVersion: 7 }).resourceVersion).toBe(43)
   })
 
   it('refuses more objects than it may hold, and takes changes of those it has', async () => {

@@ -27,6 +27,7 @@ import {
   serviceBase,
   serviceCell,
 } from '../../src/model/shared-layout.ts'
+import { waitingNow } from '../../src/model/shared-lines.ts'
 import { type RawRecord, RecordReader } from '../../src/observe/records.ts'
 import {
   openBlackHole,
@@ -81,6 +82,7 @@ export interface RouteSketch
       | 'userTimeoutMs'
       | 'prelude'
       | 'acceptProxy'
+      | 'limits'
     >
   > {
   readonly endpoints: readonly Pick<TestEndpoint, 'address'>[]
@@ -110,6 +112,7 @@ const DEFAULTS = {
   maxSessionMs: undefined,
   prelude: undefined,
   acceptProxy: undefined,
+  limits: undefined,
   userTimeoutMs: undefined,
 } as const satisfies Partial<PublishedRoute>
 
@@ -159,6 +162,11 @@ export class TestListener {
   /** What is counted of its Service port, over all threads. */
   count(counter: ServiceCounter): number {
     return this.#world.serviceCell(this.service, serviceCell(counter))
+  }
+
+  /** Sessions of its Service port that wait now. */
+  get waiting(): number {
+    return this.#world.waiting(this.service)
   }
 
   /** How many sessions ended so. */
@@ -328,6 +336,10 @@ export class EngineWorld implements AsyncDisposable {
     return this.#ledger.views.rows.reduce((sum, row) => sum + (row.services[at] as number), 0)
   }
 
+  waiting(service: ServicePortKey): number {
+    return waitingNow(this.#ledger.lines, this.#ledger.serviceSlot(service) as number)
+  }
+
   endpointCount(slot: number, counter: EndpointCounter | 'active'): number {
     if (counter === 'active') return this.#ledger.activeAt(slot)
     const at = endpointBase(slot) + endpointCell(counter)
@@ -365,6 +377,10 @@ export class EngineWorld implements AsyncDisposable {
       busy.filter((count) => count !== 0),
       'endpoints still counted as busy',
     ).toEqual([])
+    expect(
+      this.#services.map((service) => this.waiting(service)),
+      'sessions still counted as waiting',
+    ).toEqual(active)
     const begun = this.#services.reduce((sum, service) => sum + this.serviceCell(service, serviceCell('sessions')), 0)
     const ids = this.records().map((record) => record.id)
     expect(new Set(ids).size, 'sessions recorded once').toBe(ids.length)

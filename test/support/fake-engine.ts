@@ -13,12 +13,14 @@ import type {
 import { SessionMatcher } from '../../src/listener/session-matcher.ts'
 import type { RouteDelta } from '../../src/model/delta.ts'
 import type { SessionEnd } from '../../src/model/session.ts'
+import type { WorkerPulse } from '../../src/model/worker-pulse.ts'
 
 /** An engine without sockets that does what it is told, writes down what it was asked, and notices when two things are
  *  asked of one address at a time. */
 export class FakeEngine implements Engine {
   readonly name = 'node'
-  readonly protocols = new Set(['TCP', 'UDP'] as const)
+  readonly protocols = new Set(['TCP', 'UDP', 'SCTP'] as const)
+  readonly sctpRefusal = undefined
   readonly can = new Set<never>()
   /** What was asked, in order: `open TCP/10.0.0.1:80`, `close TCP/10.0.0.1:80 keep`, … */
   readonly asked: string[] = []
@@ -121,6 +123,10 @@ export class FakeEngine implements Engine {
 
   workers(): readonly WorkerReading[] {
     return [{ sessions: 0, running: true }]
+  }
+
+  async pulse(): Promise<readonly WorkerPulse[]> {
+    return [{ cpuMs: 0, answerMs: 0 }]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -34,7 +34,15 @@ export class KubeWorld {
   readonly context: KubeContext
 
   private constructor(ranges: readonly string[]) {
-    const nothing: ServiceFacts = { state: 'Pending', message: '', ready: 0, endpoints: 0, sessions: 0, addresses: [] }
+    const nothing: ServiceFacts = {
+      state: 'Pending',
+      message: '',
+      ready: 0,
+      endpoints: 0,
+      sessions: 0,
+      clusterIps: [],
+      addresses: [],
+    }
     this.context = {
       store: this.store,
       clock: this.clock,

@@ -47,6 +47,7 @@ const route = {
   maxSessionMs: undefined,
   prelude: undefined,
   acceptProxy: undefined,
+  limits: undefined,
   userTimeoutMs: undefined,
 } as const
 await engine.publish({ revision: 1, set: [route], remove: [] })

@@ -1,5 +1,5 @@
 import type { ManualClock } from '../../src/lib/clock.ts'
-import type { Decision, SessionPolicy } from '../../src/listener/listener.ts'
+import type { Decision, SessionPolicy, Wait } from '../../src/listener/listener.ts'
 import { fillClientAddress } from '../../src/model/address.ts'
 import type { RouteEndpoint } from '../../src/model/delta.ts'
 import type { Prelude } from '../../src/model/proxy-header.ts'
@@ -23,6 +23,7 @@ let lastId = 0
 export class ScriptedSession {
   readonly listener: number
   readonly client: ClientAddress
+  readonly id = ++lastId
   /** `10.1.0.1:80/TCP refused`, one a failed attempt. */
   readonly failed: string[] = []
   /** The endpoint that is dialled or connected now. */
@@ -31,12 +32,13 @@ export class ScriptedSession {
   attempts = 0
   /** How long its PROXY header may take; undefined: it need not send one. */
   hearMs: number | undefined
+  /** How it was told to wait; undefined: it does not. */
+  waits: Wait | undefined
   /** What the endpoint is sent first. */
   prelude: Prelude | undefined
   #policy: SessionPolicy
   readonly #clock: ManualClock
   readonly #startedMs: number
-  readonly #id = ++lastId
   #tried: readonly Tried[] = []
   #connectMs = 0
   #dialledMs = 0
@@ -90,8 +92,10 @@ export class ScriptedSession {
   /** Ends the session. */
   close(end: SessionEnd = 'client-closed', facts: Partial<SessionFacts> = {}): void {
     this.end = end
+    if (this.waits) this.#policy.waiting.leave(this.id)
+    this.waits = undefined
     this.#policy.ended({
-      id: this.#id,
+      id: this.id,
       listener: this.listener,
       client: this.client,
       lease: this.endpoint?.slot ?? -1,
@@ -113,6 +117,12 @@ export class ScriptedSession {
     this.#obey(this.#policy.decide(this.listener, this.client, this.#tried))
   }
 
+  /** It waits, and may have its turn. */
+  askAgain(): this {
+    this.#obey(this.#policy.decideAgain(this.id, this.listener, this.client, this.#tried))
+    return this
+  }
+
   /** Its PROXY header has come, and names this client. */
   introduces(ip: string, port = 40_000): this {
     fillClientAddress(ip, port, this.client)
@@ -129,6 +139,13 @@ export class ScriptedSession {
       this.hearMs = decision.withinMs
       return
     }
+    if (decision.do === 'wait') {
+      const joined = this.waits !== undefined || this.#policy.waiting.join(this.id, this.listener, decision)
+      if (joined) this.waits = decision
+      else this.close('over-limit')
+      return
+    }
+    this.waits = undefined
     this.prelude = decision.prelude
     this.attempts++
     this.endpoint = decision.endpoint

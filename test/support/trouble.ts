@@ -19,7 +19,11 @@ const FAULT = 8
 const DEATH_ROW = 9
 /** Moments that pass before. */
 const DEATH_PASS = 10
-const WORDS = 11
+/** A worker waits before it loads the library. */
+const START_HELD = 11
+/** Workers that came past that. */
+const STARTED = 12
+const WORDS = 13
 
 /** When a worker dies: told a route, giving a session away, or having taken one over. */
 const DEATHS = ['publish', 'release', 'adoption'] as const
@@ -90,6 +94,22 @@ export class Trouble {
     }
   }
 
+  /** Keeps workers that start from now on from loading the library until the result is disposed. */
+  holdStart(): Disposable {
+    Atomics.store(this.words, START_HELD, 1)
+    return {
+      [Symbol.dispose]: () => {
+        Atomics.store(this.words, START_HELD, 0)
+        Atomics.notify(this.words, START_HELD)
+      },
+    }
+  }
+
+  /** Workers that have loaded the library. */
+  get started(): number {
+    return Atomics.load(this.words, STARTED)
+  }
+
   /** Whether a worker stands still. */
   get standing(): boolean {
     return Atomics.load(this.words, AT_GATE) === 1
@@ -106,6 +126,14 @@ export class Trouble {
   fault(): void {
     Atomics.store(this.words, FAULT, 1)
   }
+}
+
+/** What a worker does first: nothing, as long as a test holds it; then `load`. */
+export function startTroubled<T>(words: Int32Array<SharedArrayBuffer>, load: () => T): T {
+  while (Atomics.load(words, START_HELD) === 1) Atomics.wait(words, START_HELD, 1)
+  const loaded = load()
+  Atomics.add(words, STARTED, 1)
+  return loaded
 }
 
 /** The library with a test's hand in it. */

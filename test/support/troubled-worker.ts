@@ -4,7 +4,7 @@ import { systemRandom } from '../../src/lib/random.ts'
 import { Loop, type WorkerStart } from '../../src/listener/native/loop.ts'
 import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
 import type { SharedState } from '../../src/model/shared-layout.ts'
-import { takesDeath, takesFault, troubledLibc } from './trouble.ts'
+import { startTroubled, takesDeath, takesFault, troubledLibc } from './trouble.ts'
 
 /** The entry of a native worker that a test can trouble: its calls fail, it stands still, it dies. */
 const { start, port } = workerData as { readonly start: WorkerStart; readonly port: MessagePort }
@@ -34,6 +34,9 @@ class TroubledPolicy extends RouteSessionPolicy {
   }
 }
 
-const libc = troubledLibc(loadLibc().libc as Libc, trouble)
+const libc = troubledLibc(
+  startTroubled(trouble, () => loadLibc().libc as Libc),
+  trouble,
+)
 await new Loop(start, port, libc, (clock) => new TroubledPolicy(start.shared, start.row, clock, systemRandom)).run()
 port.close()

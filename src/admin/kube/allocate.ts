@@ -1,6 +1,6 @@
 import { cidrContains, parseCidr, parseIp } from '../../model/address.ts'
 import { isMapping } from '../../model/findings.ts'
-import { familyOf, type Ip } from '../../model/keys.ts'
+import { type Cidr, familyOf, type Ip } from '../../model/keys.ts'
 import { assignAddresses, assignPorts } from '../../snapshot/assign.ts'
 import type { StoredObject, StoreView } from '../../store/store.ts'
 import { ownerOf } from '../object-owner.ts'
@@ -99,20 +99,35 @@ function allocateIp(
     }
     return { ...spec, ...familiesOf(given, spec) }
   }
-  const wanted = listAt(spec, 'ipFamilies')[0]
-  const range = clusterIpRanges.find((one) => wanted === undefined || wanted === familyName(one.split('/')[0] as Ip))
-  if (range === undefined) {
-    if (wanted !== undefined && clusterIpRanges.length > 0) {
-      causes.push(cause('FieldValueInvalid', 'spec.ipFamilies[0]', wanted, 'not configured on this cluster'))
+  const families = wantedFamilies(clusterIpRanges, spec)
+  const ips: string[] = []
+  for (const [n, family] of families.entries()) {
+    const range = rangeOf(clusterIpRanges, family)
+    if (range === undefined) {
+      causes.push(cause('FieldValueInvalid', `spec.ipFamilies[${n}]`, family, 'not configured on this cluster'))
+      continue
     }
-    return spec
+    const ip = assignAddresses([key], range, others().ips, NO_PLACES).addressOf(key)
+    if (ip === undefined) {
+      causes.push(cause('FieldValueInvalid', 'spec.clusterIPs', [], `failed to allocate a serviceIP: range ${range} is full`))
+    } else ips.push(ip)
   }
-  const ip = assignAddresses([key], range, others().ips, NO_PLACES).addressOf(key)
-  if (ip === undefined) {
-    causes.push(cause('FieldValueInvalid', 'spec.clusterIPs', [], `failed to allocate a serviceIP: range ${range} is full`))
-    return spec
-  }
-  return { ...spec, clusterIP: ip, clusterIPs: [ip], ...familiesOf([ip], spec) }
+  return ips.length === 0 ? spec : { ...spec, clusterIP: ips[0], clusterIPs: ips, ...familiesOf(ips, spec) }
+}
+
+const rangeOf = (ranges: readonly Cidr[], family: unknown) =>
+  ranges.find((range) => familyName(range.split('/')[0] as Ip) === family)
+
+/** The families that a Service without addresses is to have; none where nothing is assigned. */
+function wantedFamilies(ranges: readonly Cidr[], spec: Mapping): readonly unknown[] {
+  const [first] = ranges
+  if (first === undefined) return []
+  const said = listAt(spec, 'ipFamilies')
+  const main = said[0] ?? familyName(first.split('/')[0] as Ip)
+  const other = said[1] ?? (main === 'IPv4' ? 'IPv6' : 'IPv4')
+  const { ipFamilyPolicy: policy } = spec
+  if (said.length > 1 || policy === 'RequireDualStack') return [main, other]
+  return policy === 'PreferDualStack' && rangeOf(ranges, other) ? [main, other] : [main]
 }
 
 const familyName = (ip: Ip) => `IPv${familyOf(ip)}`

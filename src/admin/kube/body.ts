@@ -1,10 +1,12 @@
 import { messageOf } from '../../lib/errors.ts'
 import { DEEPEST_NESTING, isTextError } from '../../source/parsed-text.ts'
 import { parseYaml } from '../../source/yaml-text.ts'
+import { readProtobufObject } from './protobuf-objects.ts'
 import { badRequest, type Refusal, unsupportedMediaType } from './refusal.ts'
 
 const JSON_TYPE = 'application/json'
 const YAML_TYPE = 'application/yaml'
+const PROTOBUF_TYPE = 'application/vnd.kubernetes.protobuf'
 
 export type PatchType = 'json' | 'merge' | 'strategic' | 'apply'
 
@@ -17,11 +19,18 @@ const PATCH_TYPES: Readonly<Record<string, PatchType>> = {
 
 const plainType = (contentType: string | undefined) => (contentType ?? '').split(';', 1)[0]?.trim().toLowerCase() ?? ''
 
-/** An object as JSON or YAML; without a word about it, JSON. */
+/** An object as JSON or YAML; without a word about it, JSON. Of a few kinds as protobuf, too. */
 export function readObjectBody(contentType: string | undefined, bytes: Uint8Array): { readonly value: unknown } | Refusal {
   const type = plainType(contentType)
+  if (type === PROTOBUF_TYPE) return readProtobuf(bytes)
   if (type !== '' && type !== JSON_TYPE && type !== YAML_TYPE) return unsupportedMediaType([JSON_TYPE, YAML_TYPE])
   return type === YAML_TYPE ? readYaml(bytes) : readJson(bytes)
+}
+
+function readProtobuf(bytes: Uint8Array): { readonly value: unknown } | Refusal {
+  const object = readProtobufObject(bytes)
+  if (object === 'unknown') return unsupportedMediaType([JSON_TYPE, YAML_TYPE])
+  return object ?? badRequest('the body is not valid protobuf')
 }
 
 /** A patch and which of the four it is. */

@@ -14,6 +14,8 @@ export interface ServiceFacts {
   readonly ready: number
   readonly endpoints: number
   readonly sessions: number
+  /** Given or assigned. */
+  readonly clusterIps: readonly string[]
   readonly addresses: readonly ProxyAddress[]
 }
 
@@ -41,7 +43,13 @@ export function createInsight(proxy: Watched): Insight {
           const slot = slots.get(key)
           if (slot !== undefined) sessions += serviceTotals(ledger, slot).counters.active
         }
-        return { ...stateOf(compiled, own), ...countEndpoints(compiled), sessions, addresses: own }
+        return {
+          ...stateOf(compiled, own),
+          ...countEndpoints(compiled),
+          sessions,
+          clusterIps: compiled?.clusterIps ?? [],
+          addresses: own,
+        }
       }
     },
     holdings() {

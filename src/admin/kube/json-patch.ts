@@ -4,6 +4,8 @@ import { badRequest, patchRefused, Refusal } from './refusal.ts'
 import { isEqual, withKey } from './values.ts'
 
 const MOST_OPERATIONS = 10_000
+/** Copies of copies grow like nothing else does. */
+const MOST_COPIED_CHARS = 3 * 1024 * 1024
 
 interface Operation {
   readonly op: string
@@ -22,12 +24,21 @@ export function applyJsonPatch(document: unknown, patch: unknown): Patched {
     return new Refusal(413, 'RequestEntityTooLarge', `a JSON patch may have ${MOST_OPERATIONS} operations, not ${patch.length}`)
   }
   let patched: Patched = { value: document }
+  let copied = 0
   for (const operation of patch) {
     if (!isOperation(operation)) return badRequest(`not an operation of a JSON patch: ${JSON.stringify(operation).slice(0, 200)}`)
+    if (operation.op === 'copy') copied += sizeAt(patched.value, operation.from)
+    if (copied > MOST_COPIED_CHARS) return patchRefused(`copy operations may copy ${MOST_COPIED_CHARS} characters at most`)
     patched = applyOne(patched.value, operation)
     if (refused(patched)) return patched
   }
   return patched
+}
+
+function sizeAt(document: unknown, from: unknown): number {
+  const path = typeof from === 'string' ? parsePointer(from) : undefined
+  const found = path && find(document, path)
+  return found ? (JSON.stringify(found.value)?.length ?? 0) : 0
 }
 
 function isOperation(value: unknown): value is Operation {

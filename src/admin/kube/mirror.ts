@@ -7,14 +7,15 @@ import type { SourceReading } from '../../runtime/control-plane.ts'
 import type { ObjectKey, ObjectStore, StoredObject, Write } from '../../store/store.ts'
 import { type Foreign, ownerOf } from '../object-owner.ts'
 import { toStored } from './convert.ts'
+import { withDefaults } from './defaults.ts'
 import { KINDS, type Kind, storedKind } from './kinds.ts'
 import type { Mapping } from './outcome.ts'
 import { isEqual, mappingAt, textAt, withMetadata } from './values.ts'
 
 /** Keeps what files and clusters say in the store too, marked as theirs, so that it is listed and watched like everything
- *  else. Nobody else writes those objects. */
+ *  else; it is not written down. Nobody else writes those objects. */
 export interface Mirror extends Disposable {
-  /** Resolves when what the sources said last is in the store. */
+  /** Resolves when what the sources said last is in the store, or cannot be put there. Never rejects. */
   settle(): Promise<void>
 }
 
@@ -41,6 +42,7 @@ export function openMirror({ store, read, api, startedAtMs, clock, logger }: Mir
   let running: Promise<void> | undefined
   let timer = clock.after(LOOK_EVERY_MS, look)
   let disposed = false
+  let failing = false
 
   async function follow(): Promise<void> {
     const sources = read().filter(({ name }) => name !== api)
@@ -62,7 +64,7 @@ export function openMirror({ store, read, api, startedAtMs, clock, logger }: Mir
         const there = view.get(key)
         if (there && ownerOf(there) === undefined) continue
         if (there && ownerOf(there) === owner && isSame(there, value)) continue
-        writes.push({ key, value, aside: { owner } satisfies Foreign })
+        writes.push({ key, value, aside: { owner } satisfies Foreign, kept: false })
       }
       for (const kind of complete ? new Set(KINDS.map((one) => one.kind)) : []) {
         for (const object of view.list(kind)) {
@@ -75,19 +77,27 @@ export function openMirror({ store, read, api, startedAtMs, clock, logger }: Mir
     seen = versions
   }
 
+  async function followOrSay(): Promise<void> {
+    try {
+      await follow()
+      failing = false
+    } catch (error) {
+      if (!failing) logger.warn('admin.failed', 'objects of files and clusters cannot be shown; trying again', { error })
+      failing = true
+    }
+  }
+
   function settle(): Promise<void> {
-    running ??= follow().finally(() => {
+    running ??= followOrSay().finally(() => {
       running = undefined
     })
     return running
   }
 
   function look(): void {
-    settle()
-      .catch((error) => logger.warn('admin.failed', 'objects of files and clusters cannot be shown; trying again', { error }))
-      .finally(() => {
-        if (!disposed) timer = clock.after(LOOK_EVERY_MS, look)
-      })
+    settle().finally(() => {
+      if (!disposed) timer = clock.after(LOOK_EVERY_MS, look)
+    })
   }
 
   return {
@@ -117,7 +127,7 @@ function completed(kind: Kind, object: Mapping, namespace: string, owner: string
   const metadata = mappingAt(object, 'metadata')
   const seed = hash('sha256', JSON.stringify([owner.replace(/:\d+$/, ''), kind.kind, namespace, metadata['name']]), 'hex')
   const uid = seed.slice(0, 32).replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5')
-  return withMetadata(toStored(kind, object), {
+  return withMetadata(withDefaults(storedKind(kind.resource), toStored(kind, object)), {
     namespace: namespace || undefined,
     uid: metadata['uid'] ?? uid,
     creationTimestamp: textAt(metadata, 'creationTimestamp') || startedAt,

@@ -145,7 +145,8 @@ export function namespaceWrites(context: KubeContext, view: StoreView, namespace
   return [{ key, value: withMetadata(withSystemMetadata(context, object, undefined), { generation: 1 }) }]
 }
 
-/** Makes a namespace that nothing is in yet. */
+/** Makes a namespace that nothing is in yet.
+ *  @throws ProxyError E_STORE when it could not be persisted. */
 export async function ensureNamespace(context: KubeContext, namespace: string): Promise<void> {
   await context.store.commit((view) => namespaceWrites(context, view, namespace))
 }

@@ -113,8 +113,12 @@ export const tooNew = (asked: number, newest: number): Refusal =>
     retryAfterSeconds: 1,
   })
 
-export const tooManyRequests = (message: string): Refusal =>
-  new Refusal(429, 'TooManyRequests', message, { retryAfterSeconds: 1 })
+/** More than an object may say. */
+export const tooLarge = (limit: number): Refusal =>
+  new Refusal(413, 'RequestEntityTooLarge', `Request entity too large: limit is ${limit}`)
+
+/** The store takes no change now. */
+export const unavailable = (message: string): Refusal => new Refusal(503, 'ServiceUnavailable', message, { retryAfterSeconds: 1 })
 
 /** A patch that does not fit the object it is for. Upstream keeps to itself what is wrong with it. */
 export const patchRefused = (message: string): Refusal =>

@@ -69,7 +69,7 @@ const LONGEST_TIMEOUT_S = 86_400
 export function parseOptions(query: URLSearchParams, userAgent: string): Options | Refusal {
   const text = (name: string) => query.get(name) ?? ''
   const resourceVersion = text('resourceVersion')
-  if (!/^\d{0,15}$/.test(resourceVersion)) return badRequest(`invalid resource version: ${JSON.stringify(resourceVersion)}`)
+  if (!/^\d{0,16}$/.test(resourceVersion)) return badRequest(`invalid resource version: ${JSON.stringify(resourceVersion)}`)
   for (const name of ['limit', 'timeoutSeconds']) {
     if (!/^\d{0,15}$/.test(text(name))) return badRequest(`${name} must be a whole number, not ${JSON.stringify(text(name))}`)
   }

@@ -60,7 +60,9 @@ const COLUMNS: Readonly<Record<ResourceName, readonly Column[]>> = {
   services: [
     NAME,
     column('Type', 'Type of the Service.', ({ object }) => textAt(object, 'spec', 'type')),
-    column('Cluster-IP', 'The address it listens on.', ({ object }) => orNone(textAt(object, 'spec', 'clusterIP'))),
+    column('Cluster-IP', 'The address it listens on, given or assigned.', ({ object, facts }) =>
+      orNone(textAt(object, 'spec', 'clusterIP') || (facts?.clusterIps[0] ?? '')),
+    ),
     column('External-IP', 'More addresses it listens on.', ({ object }) => orNone(externalIps(object))),
     column('Port(s)', 'Ports and protocols; after a colon the nodePort.', ({ object }) => orNone(showPorts(object))),
     column(

@@ -41,6 +41,7 @@ function distinct(causes: readonly Cause[]): Cause[] {
 }
 
 const POLICIES = ['SingleStack', 'PreferDualStack', 'RequireDualStack']
+const LONGEST_PROTOCOL = 253 + 1 + 63
 const APP_PROTOCOL = /^(?:[a-z0-9](?:[-a-z0-9.]*[a-z0-9])?\/)?[A-Za-z0-9](?:[-\w.]{0,61}[A-Za-z0-9])?$/
 
 function serviceCauses(object: Mapping, before: Mapping | undefined): Cause[] {
@@ -66,7 +67,7 @@ function serviceCauses(object: Mapping, before: Mapping | undefined): Cause[] {
     if (isMapping(port) && port['targetPort'] === 0) {
       add('FieldValueInvalid', `spec.ports[${n}].targetPort`, 0, 'must be between 1 and 65535, inclusive')
     }
-    if (appProtocol !== '' && !APP_PROTOCOL.test(appProtocol)) {
+    if (appProtocol !== '' && (appProtocol.length > LONGEST_PROTOCOL || !APP_PROTOCOL.test(appProtocol))) {
       add('FieldValueInvalid', `spec.ports[${n}].appProtocol`, appProtocol, 'must be a name such as http or example.com/proto')
     }
   }

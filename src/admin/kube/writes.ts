@@ -9,7 +9,7 @@ import type { Writer } from './managed-fields.ts'
 import { type Mapping, refused } from './outcome.ts'
 import { type Patch, patchObject } from './patch.ts'
 import { namespaceWrites, prepare, refuseForeign, refuseStale, type Writing } from './prepare.ts'
-import { alreadyExists, badRequest, conflict, methodNotAllowed, notFound, type Refusal } from './refusal.ts'
+import { alreadyExists, badRequest, conflict, methodNotAllowed, notFound, type Refusal, tooLarge } from './refusal.ts'
 import type { Options, Target } from './request.ts'
 import { listAt, textAt, withMetadata } from './values.ts'
 
@@ -31,6 +31,8 @@ type Decision = { readonly writes: readonly Write[]; readonly object: StoredObje
 
 /** Kinds that a PUT may create. */
 const CREATED_BY_PUT: readonly Kind['kind'][] = ['Service', 'Endpoints']
+/** Patches could make an object larger than any body. */
+const MOST_OBJECT_CHARS = 3 * 1024 * 1024
 const SUFFIX_LETTERS = 'bcdfghjklmnpqrstvwxz2456789'
 
 export async function createObject(
@@ -158,12 +160,13 @@ function decide(
 ): Decision | Refusal {
   const prepared = prepare(context, view, writing, object, stored?.value)
   if (refused(prepared)) return prepared
+  if (JSON.stringify(prepared.object).length > MOST_OBJECT_CHARS) return tooLarge(MOST_OBJECT_CHARS)
   const warnings = [...told, ...prepared.warnings]
   const created = stored === undefined
   if (stored && prepared.unchanged) return { writes: [], object: stored, created, warnings }
   const resourceVersion = stored?.resourceVersion ?? 0
   const value = withMetadata(prepared.object, { resourceVersion: stored ? String(resourceVersion) : undefined })
-  const next: StoredObject = { key, resourceVersion, value, aside: undefined }
+  const next: StoredObject = { key, resourceVersion, value, aside: undefined, kept: true }
   // Whoever was only waiting for its last finalizer is gone with it.
   const finished = textAt(value, 'metadata', 'deletionTimestamp') !== '' && listAt(value, 'metadata', 'finalizers').length === 0
   if (finished) return { writes: [{ key, value: undefined }], object: next, created, warnings }

@@ -1,6 +1,6 @@
 import type { EndpointView, Explanation, Outcome } from '../../model/explanation.ts'
 import type { EndpointPart } from '../../model/status.ts'
-import { showAgo, showSize } from './numbers.ts'
+import { showAgo, showSize, showSpan } from './numbers.ts'
 import { type Column, showTable } from './table.ts'
 
 const BY: Readonly<Record<(Outcome & { readonly do: 'forward' })['by'], string>> = {
@@ -31,6 +31,7 @@ export function showExplanation(explanation: Explanation, width: number): string
 
 function showOutcome(outcome: Outcome): string {
   if (outcome.do === 'refuse') return `refused: ${outcome.end}`
+  if (outcome.do === 'wait') return `waits, up to ${showSpan(outcome.withinMs)}, and then ends: ${outcome.end}`
   if (outcome.do === 'nothing') return `nothing: ${outcome.why}`
   const next = outcome.next.length > 0 ? `; if that fails ${outcome.next.join(', ')}` : ''
   return `goes to ${outcome.endpoint}, ${BY[outcome.by]}${next}`

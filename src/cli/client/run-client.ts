@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { messageOf, ProxyError } from '../../lib/errors.ts'
 import type { SessionPage } from '../../model/session-view.ts'
 import type { Status } from '../../model/status.ts'
 import type { ClientCommand, ClientInvocation, ClientOptions } from '../client-arguments.ts'
@@ -7,6 +9,7 @@ import type { Asking } from './asking.ts'
 import { showDocument } from './documents.ts'
 import { drain, undrain } from './drain-command.ts'
 import { showExplanation } from './explanation-view.ts'
+import { importObjects } from './import-command.ts'
 import { showSessions } from './sessions-view.ts'
 import { showServices, showStatus } from './status-view.ts'
 import { top } from './top-command.ts'
@@ -25,6 +28,8 @@ const COMMANDS: { readonly [Name in ClientCommand]: Run } = {
   'log-level': logLevel,
   top,
   trace,
+  export: exportObjects,
+  import: importObjects,
 }
 
 /** Does what such a command line asks for; resolves with the exit code. */
@@ -32,8 +37,18 @@ export async function runClient({ name, words, options }: ClientInvocation, cont
   const owner = { uid: process.getuid?.() ?? 0, variables: context.variables }
   // Several addresses may be given to portald in one variable; the first of them will do.
   const [address] = (options.admin || context.variables['PORTALD_ADMIN'] || '').split(',')
-  const client = createAdminClient(address || 'unix:', owner)
+  const caPath = options.adminCa || context.variables['PORTALD_ADMIN_CA']
+  const ca = caPath ? readAuthority(caPath) : undefined
+  const client = createAdminClient(address || 'unix:', owner, { token: context.variables['PORTALD_ADMIN_TOKEN'], ca })
   return await COMMANDS[name]({ client, words, options, context })
+}
+
+function readAuthority(path: string): string {
+  try {
+    return readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new ProxyError('E_CONFIG', 'config', `--admin-ca: ${messageOf(error)}: must be a file with a certificate`, error)
+  }
 }
 
 async function status({ client, words: [service], options, context: { output } }: Asking): Promise<number> {
@@ -46,6 +61,12 @@ async function status({ client, words: [service], options, context: { output } }
   const width = output.width
   if (format === 'json' || format === 'yaml') output.out(showDocument(found, format))
   else output.out(service === undefined ? showStatus(found, { width, wide: format === 'wide' }) : showServices(found, width))
+  return EXIT.done
+}
+
+async function exportObjects({ client, options, context: { output } }: Asking): Promise<number> {
+  const objects = await client.get<object>('/portald/v1/objects')
+  output.out(showDocument(objects, options.output === 'json' ? 'json' : 'yaml'))
   return EXIT.done
 }
 

@@ -35,6 +35,8 @@ function whatOf({
   switch (step) {
     case 'began':
       return `came to ${local}`
+    case 'waiting':
+      return 'waits for a place, or for an endpoint'
     case 'hearing':
       return 'has to send a PROXY header'
     case 'introduced':

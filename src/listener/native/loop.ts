@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs'
 import type { MessagePort } from 'node:worker_threads'
 import { receiveMessageOnPort } from 'node:worker_threads'
 import { type Clock, systemClock } from '../../lib/clock.ts'
@@ -6,11 +7,13 @@ import { EPOLLIN } from '../../lib/libc/constants.ts'
 import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import type { RouteDelta } from '../../model/delta.ts'
-import type { SessionPolicy, TraceOrder } from '../listener.ts'
+import type { SessionEnd } from '../../model/session.ts'
+import type { SessionFilter, SessionPolicy, TraceOrder } from '../listener.ts'
 import { TracedPolicy } from '../traced-policy.ts'
 import { EndpointAddresses } from './endpoint-addresses.ts'
-import { ADOPTED_WORD, BUDGET_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
+import { ADOPTED_WORD, BUDGET_WORD, LOOPING_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
+import { SctpPart } from './sctp-part.ts'
 import { TcpDoors } from './tcp-doors.ts'
 import { TcpMover } from './tcp-mover.ts'
 import { TcpSessions } from './tcp-sessions.ts'
@@ -22,6 +25,8 @@ import { UdpSessions } from './udp-sessions.ts'
 import { UdpTable } from './udp-table.ts'
 import {
   INDEX_MASK,
+  KIND_BELL,
+  KIND_SCTP,
   KIND_SHIFT,
   KIND_TCP,
   KIND_TCP_LISTENER,
@@ -55,9 +60,11 @@ export class Loop {
   readonly #udpDoors: UdpDoors
   readonly #udpRelay: UdpRelay
   readonly #udpWheel: TimerWheel
+  readonly #sctp: SctpPart
   readonly #addresses: EndpointAddresses
   /** Who waits for the last session to end. */
   #emptyTickets: number[] = []
+  readonly #thread = threadNumber()
   #nextId: number
   /** Sessions that are in the count shared with main. */
   #known = 0
@@ -94,18 +101,23 @@ export class Loop {
     this.#udpDoors = new UdpDoors(context)
     this.#udp = new UdpSessions(context, udpTable, this.#udpWheel, this.#addresses, this.#udpDoors, left, counted)
     this.#udpRelay = new UdpRelay(context, this.#udp, this.#udpDoors)
-    if (!context.watch(start.wakeFd, EPOLLIN, KIND_WAKE << KIND_SHIFT, 0)) {
+    this.#sctp = new SctpPart(context, estate.sctp, counted)
+    const bell = start.bells[start.row] as number
+    const watched = context.watch(bell, EPOLLIN, KIND_BELL << KIND_SHIFT, 0)
+    if (!watched || !context.watch(start.wakeFd, EPOLLIN, KIND_WAKE << KIND_SHIFT, 0)) {
       throw new ProxyError('E_ENGINE', 'system', `epoll_ctl: ${errnoName(context.errno[0] as number)}`)
     }
   }
 
   /** Runs until the stop word is set; resolves then, with nothing left open. */
   async run(): Promise<void> {
+    Atomics.store(this.#control, LOOPING_WORD, 1)
     while (this.#control[STOP_WORD] === 0) {
       if (this.#turn()) await new Promise<void>((resolve) => setImmediate(resolve))
     }
     this.#tcp.cut({}, 'killed')
     this.#udp.cut({}, 'killed')
+    this.#sctp.relay?.cut({}, 'killed')
     this.#tcp[Symbol.dispose]()
     this.#context[Symbol.dispose]()
   }
@@ -135,6 +147,13 @@ export class Loop {
         case KIND_UDP_LISTENER:
           this.#udpRelay.fromClients(index)
           break
+        case KIND_SCTP:
+          this.#sctp.relay?.readable(index)
+          break
+        case KIND_BELL:
+          calls.read(this.#start.bells[this.#start.row] as number, copyAddress, WAKE_BYTES)
+          this.#context.policy.waiting.heed()
+          break
         default:
           // What it was written for has been read already.
           calls.read(this.#start.wakeFd, copyAddress, WAKE_BYTES)
@@ -146,6 +165,8 @@ export class Loop {
     this.#udpWheel.advance(now)
     this.#tcpDoors.tick(now)
     this.#udpDoors.tick(now)
+    this.#sctp.advance(now)
+    if (this.#context.policy.waiting.restless) this.#seeToWaiting()
     // Last, for all of the above may have brought a direction to its end.
     relay.endings.closeWriteSides()
     return told
@@ -156,16 +177,26 @@ export class Loop {
     let wait = this.#tcp.acks.run(now)
     // What came since it was looked at last has its wake-up read away already.
     const told = Atomics.load(this.#control, STOP_WORD) | Atomics.load(this.#control, MESSAGE_WORD)
-    if (told !== 0 || this.#tcp.relay.busy) return 0
+    if (told !== 0 || this.#tcp.relay.busy || this.#context.policy.waiting.restless) return 0
     wait = sooner(wait, this.#tcpWheel.waitMs(now))
     wait = sooner(wait, this.#udpWheel.waitMs(now))
+    wait = sooner(wait, this.#sctp.waitMs(now))
     wait = sooner(wait, this.#tcpDoors.waitMs(now))
     return sooner(wait, this.#udpDoors.waitMs(now))
   }
 
+  /** Gives sessions that wait their turn, here or in other workers. */
+  #seeToWaiting(): void {
+    const { calls, policy, one } = this.#context
+    this.#tcp.askWaiting()
+    for (let row = policy.waiting.takeWake(); row >= 0; row = policy.waiting.takeWake()) {
+      calls.write(this.#start.bells[row] as number, one, WAKE_BYTES)
+    }
+  }
+
   /** A session began or ended. */
   #counted(): void {
-    const sessions = this.#tcp.table.size + this.#udp.table.size
+    const sessions = this.#tcp.table.size + this.#udp.table.size + this.#sctp.size
     Atomics.add(this.#control, SESSIONS_WORD, sessions - this.#known)
     this.#known = sessions
     this.#tcpDoors.roomMade()
@@ -207,13 +238,19 @@ export class Loop {
       case 'leave':
         this.#leave(request)
         break
+      case 'take-sctp':
+        this.#sctp.take(request.fd4, request.fd6, request.routes)
+        break
+      case 'open-sctp':
+        this.#sctp.relay?.open(request.id, request.address)
+        break
       case 'cut':
-        if (request.filter.protocol !== 'UDP') count += this.#tcp.cut(request.filter, request.end)
-        if (request.filter.protocol !== 'TCP') count += this.#udp.cut(request.filter, request.end)
+        count += this.#cut(request.filter, request.end)
         break
       case 'drain':
         this.#tcpDoors.drain()
         this.#udpDoors.drain()
+        this.#sctp.relay?.drain()
         break
       case 'give': {
         const given = this.#tcpMover.give(request.filter, request.from, request.most)
@@ -231,6 +268,9 @@ export class Loop {
       case 'trace':
         this.#trace(request.order)
         break
+      case 'pulse':
+        count = this.#thread
+        break
       case 'empty':
         this.#emptyTickets.push(request.ticket)
         this.#counted()
@@ -239,12 +279,23 @@ export class Loop {
     this.#tell({ ticket: request.ticket, count })
   }
 
+  #cut(filter: SessionFilter, end: SessionEnd): number {
+    const { protocol } = filter
+    let count = 0
+    if (protocol === undefined || protocol === 'TCP') count += this.#tcp.cut(filter, end)
+    if (protocol === undefined || protocol === 'UDP') count += this.#udp.cut(filter, end)
+    if (protocol === undefined || protocol === 'SCTP') count += this.#sctp.relay?.cut(filter, end) ?? 0
+    return count
+  }
+
   #publish(delta: RouteDelta): void {
     this.#addresses.apply(delta)
+    this.#sctp.apply(delta)
     const hurried = this.#context.policy.apply(delta)
     if (hurried.length === 0) return
     hasten(this.#tcp.table, this.#tcpWheel, hurried)
     hasten(this.#udp.table, this.#udpWheel, hurried)
+    this.#sctp.relay?.hasten(hurried)
   }
 
   #trace(order: TraceOrder | undefined): void {
@@ -254,6 +305,7 @@ export class Loop {
 
   #leave({ id, sessions, end }: WorkerRequest & { do: 'leave' }): void {
     this.#tcpDoors.close(id)
+    this.#sctp.relay?.close(id, end)
     if (sessions === 'cut') this.#tcp.cut({ listeners: [id] }, end)
     const door = this.#udpDoors.get(id)
     if (!door) return
@@ -275,5 +327,14 @@ function sooner(aMs: number, bMs: number): number {
 function hasten(table: TcpTable | UdpTable, wheel: TimerWheel, listeners: readonly number[]): void {
   for (let session = 0; session < table.end; session++) {
     if (table.alive(session) && listeners.includes(table.listeners[session] as number)) wheel.set(session, 0)
+  }
+}
+
+/** What the kernel calls this thread; NaN where it does not say. */
+function threadNumber(): number {
+  try {
+    return Number(readlinkSync('/proc/thread-self').split('/').pop())
+  } catch {
+    return Number.NaN
   }
 }

@@ -1,5 +1,5 @@
-import type { RouteDelta } from '../../model/delta.ts'
-import type { Protocol } from '../../model/keys.ts'
+import type { PublishedRoute, RouteDelta } from '../../model/delta.ts'
+import type { Protocol, SocketAddress } from '../../model/keys.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import type { SessionFilter, TraceOrder } from '../listener.ts'
@@ -28,6 +28,16 @@ export type WorkerRequest =
       readonly sessions: 'keep' | 'cut'
       readonly end: SessionEnd
     }
+  /** Take all SCTP of the process, by these raw sockets, which main owns; -1: there is none. */
+  | {
+      readonly do: 'take-sctp'
+      readonly ticket: number
+      readonly fd4: number
+      readonly fd6: number
+      readonly routes: readonly PublishedRoute[]
+    }
+  /** Let SCTP clients come to an address. */
+  | { readonly do: 'open-sctp'; readonly ticket: number; readonly id: number; readonly address: SocketAddress }
   | { readonly do: 'cut'; readonly ticket: number; readonly filter: SessionFilter; readonly end: SessionEnd }
   /** Take what the accept queues hold, then nothing new. */
   | { readonly do: 'drain'; readonly ticket: number }
@@ -44,6 +54,8 @@ export type WorkerRequest =
   /** Go on with sessions of another worker. */
   | { readonly do: 'adopt'; readonly ticket: number; readonly sessions: readonly SessionSnapshot[] }
   | { readonly do: 'trace'; readonly ticket: number; readonly order: TraceOrder | undefined }
+  /** Answered at once, with the number that the kernel gave the thread as the count. */
+  | { readonly do: 'pulse'; readonly ticket: number }
   /** Answered when the last session has ended. */
   | { readonly do: 'empty'; readonly ticket: number }
 
@@ -68,6 +80,8 @@ export interface WorkerStart {
   readonly estate: Estate
   /** An eventfd that wakes the worker. Main's. */
   readonly wakeFd: number
+  /** An eventfd of each row, with which workers wake each other. Main's, for as long as the engine lives. */
+  readonly bells: readonly number[]
   /** The first part of its session numbers, so that a worker that takes another's place repeats none. */
   readonly idBase: number
 }

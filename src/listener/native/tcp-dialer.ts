@@ -34,6 +34,7 @@ import {
   WATCHING_OUT,
   WRITABLE,
 } from './tcp-table.ts'
+import { TcpWaiting } from './tcp-waiting.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import { COPY_BYTES, KIND_SHIFT, KIND_TCP, type WorkerContext } from './worker-context.ts'
 
@@ -45,6 +46,7 @@ type Forward = Extract<Decision, { readonly do: 'forward' }>
  *  already waits. */
 export class TcpDialer {
   readonly hearing: TcpHearing
+  readonly waiting: TcpWaiting
   readonly #context: WorkerContext
   readonly #table: TcpTable
   readonly #wheel: TimerWheel
@@ -74,6 +76,7 @@ export class TcpDialer {
     this.#owner = owner
     this.#preludes = new TcpPreludes(context, table)
     this.hearing = new TcpHearing(context, table, wheel, owner, (session, header) => this.#introduced(session, header))
+    this.waiting = new TcpWaiting(context, table, wheel, owner)
     this.#source = new ClientSource(context)
   }
 
@@ -83,11 +86,22 @@ export class TcpDialer {
     this.#obey(session, this.#context.policy.decide(listener, this.#clientOf(session), this.#table.tried(session)))
   }
 
+  /** Asks once more for a session that waits. */
+  askAgain(session: number): void {
+    const table = this.#table
+    const tried = table.tried(session)
+    const listener = table.listeners[session] as number
+    const decision = this.#context.policy.decideAgain(session, listener, this.#clientOf(session), tried)
+    if (decision.do !== 'wait') this.waiting.end(session)
+    this.#obey(session, decision)
+  }
+
   /** A client has said who it is. */
   #introduced(session: number, header: ProxyHeaderParser): void {
     const table = this.#table
     const decision = this.#context.policy.introduced(table.listeners[session] as number, this.#clientOf(session))
-    const introduction = decision.do === 'forward' && decision.prelude ? header.introduction() : undefined
+    const told = decision.do === 'wait' || (decision.do === 'forward' && decision.prelude)
+    const introduction = told ? header.introduction() : undefined
     if (introduction) table.introductions.set(session, introduction)
     this.#obey(session, decision)
   }
@@ -100,6 +114,10 @@ export class TcpDialer {
     }
     if (decision.do === 'hear') {
       this.hearing.begin(session, decision.withinMs)
+      return
+    }
+    if (decision.do === 'wait') {
+      this.waiting.begin(session, decision)
       return
     }
     table.attempts[session] = (table.attempts[session] as number) + 1

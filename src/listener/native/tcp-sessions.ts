@@ -17,10 +17,10 @@ import { INT_BYTES, LINGER_BYTES } from '../../lib/libc/option-values.ts'
 import { type ClientAddress, SESSION_ENDS, type SessionEnd } from '../../model/session.ts'
 import { lifeEndMs } from '../life-end.ts'
 import type { SessionFilter } from '../listener.ts'
+import { MutableFacts } from '../session-facts.ts'
+import { isMeant } from '../session-filter.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import { HandshakeAcks } from './handshake-acks.ts'
-import { MutableFacts } from './session-facts.ts'
-import { isMeant } from './session-filter.ts'
 import { TcpDialer } from './tcp-dialer.ts'
 import type { SessionOwner } from './tcp-endings.ts'
 import { TcpRelay } from './tcp-relay.ts'
@@ -35,6 +35,7 @@ import {
   readTcpFacts,
   type TcpTable,
   URGENT,
+  WAITING,
   WRITABLE,
 } from './tcp-table.ts'
 import type { TimerWheel } from './timer-wheel.ts'
@@ -47,6 +48,8 @@ const SOONEST_RESET_LOOK_MS = 8
 const LATEST_RESET_LOOK_MS = 256
 /** A quarter of the time it has waited so far. */
 const RESET_LOOKS_PER_WAIT = 4
+/** Sessions that waited and are asked for again before it is others' turn. */
+const ASKED_PER_TURN = 64
 /** A peer that says nothing for this long is asked whether it lives, so often and at this distance. */
 const KEEP_ALIVE_SECONDS = 60
 const KEEP_ALIVE_PROBES = 4
@@ -118,6 +121,21 @@ export class TcpSessions implements SessionOwner, Disposable {
     }
   }
 
+  /** Asks once more for sessions that wait and may have their turn. */
+  askWaiting(): void {
+    const { waiting } = this.#context.policy
+    for (let turn = 0; turn < ASKED_PER_TURN; turn++) {
+      const session = waiting.next()
+      if (session < 0) return
+      const id = this.table.ids[session] as number
+      try {
+        this.#dialer.askAgain(session)
+      } catch (error) {
+        this.#failed(session, id, error)
+      }
+    }
+  }
+
   /** An error of ours, which ends one session and no other. */
   #failed(session: number, id: number, error: unknown): void {
     this.#context.onFault(error)
@@ -142,6 +160,7 @@ export class TcpSessions implements SessionOwner, Disposable {
       if (mask & (EPOLLIN | EPOLLRDHUP)) flags[direction] = state | READABLE
       if (mask & EPOLLERR) this.finish(session, 'client-reset')
       else if (state & HEARING) this.#dialer.hearing.look(session)
+      else if (state & WAITING && state & HUNG_UP) this.finish(session, 'client-closed')
       return
     }
     if (mask & EPOLLOUT && !(state & WRITABLE)) {
@@ -178,11 +197,12 @@ export class TcpSessions implements SessionOwner, Disposable {
         timeouts.maxSessionMs,
       )
     }
-    const hearing = (table.flags[2 * session] as number) & HEARING
-    if (hearing || (table.flags[2 * session + 1] as number) & CONNECTING) {
+    const early = (table.flags[2 * session] as number) & (HEARING | WAITING)
+    if (early || (table.flags[2 * session + 1] as number) & CONNECTING) {
       const deadline = (table.askedMs[session] as number) + (table.attemptMs[session] as number)
       if (now < deadline) this.#wheel.set(session, deadline)
-      else if (hearing) this.stop(session, 'bad-header')
+      else if (early & HEARING) this.stop(session, 'bad-header')
+      else if (early) this.stop(session, this.#dialer.waiting.endOf(session))
       else this.#dialer.attemptFailed(session, 'connect-timeout')
       return
     }
@@ -279,6 +299,7 @@ export class TcpSessions implements SessionOwner, Disposable {
   #close(session: number, end: SessionEnd, reset: boolean): void {
     const { table } = this
     this.#wheel.cancel(session)
+    if ((table.flags[2 * session] as number) & WAITING) this.#context.policy.waiting.leave(session)
     this.relay.release(session)
     this.#closeSocket(2 * session, reset)
     this.#closeSocket(2 * session + 1, reset)

@@ -1,7 +1,7 @@
 import type { ClientAddress, Tried } from '../../model/session.ts'
+import { readClientWords, writeClientWords } from '../client-words.ts'
 import type { Introduction } from '../proxy-header.ts'
-import { readClientWords, writeClientWords } from './client-words.ts'
-import type { MutableFacts } from './session-facts.ts'
+import type { MutableFacts } from '../session-facts.ts'
 
 /** State of one direction's source socket. Direction `2 * session` comes from the client, the next from the endpoint;
  *  `direction ^ 1` is the other one. */
@@ -42,6 +42,10 @@ export const DEAF = 131072
 export const TIMED_OUT = 262144
 /** The client's PROXY header has not come yet. */
 export const HEARING = 524288
+/** The session waits for a place, or for a first endpoint. */
+export const WAITING = 1048576
+/** It is a first endpoint that it waits for. */
+export const HELD = 2097152
 
 const NO_TRIES: readonly Tried[] = []
 

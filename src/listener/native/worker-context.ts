@@ -28,6 +28,10 @@ export const KIND_TCP_LISTENER = 1
 export const KIND_UDP_LISTENER = 2
 export const KIND_UDP = 3
 export const KIND_WAKE = 4
+/** Another worker has something to tell about sessions that wait. */
+export const KIND_BELL = 5
+/** The index is the descriptor of a raw socket. */
+export const KIND_SCTP = 6
 export const INDEX_MASK = (1 << KIND_SHIFT) - 1
 
 /** Events taken from the kernel at once. */
@@ -103,6 +107,8 @@ export class WorkerContext implements Disposable {
   readonly copyAddress: number
   /** Room before the copy buffer for what goes ahead of the first bytes. */
   readonly preludeOffset: number
+  /** Address of eight bytes that say 1: what is written to an eventfd. */
+  readonly one: number
   /** A socket address, and its length behind it, for accept4. */
   readonly peerOffset: number
   readonly peerAddress: number
@@ -135,6 +141,9 @@ export class WorkerContext implements Disposable {
     this.peerAddress = arena.addressOf(this.peerOffset)
     this.peerLengthOffset = arena.allocate(4)
     this.peerLengthAddress = arena.addressOf(this.peerLengthOffset)
+    const one = arena.allocate(8)
+    arena.u32[one >> 2] = 1
+    this.one = arena.addressOf(one)
     this.#addresses = arena.allocate(endpointSlots * ADDRESS_STRIDE, 64)
     this.epoll = this.calls.epoll_create1(EPOLL_CLOEXEC)
     if (this.epoll < 0) throw new ProxyError('E_ENGINE', 'system', `epoll_create1: ${errnoName(this.errno[0] as number)}`)

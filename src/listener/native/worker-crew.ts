@@ -1,6 +1,10 @@
-import { messageOf } from '../../lib/errors.ts'
+import { messageOf, ProxyError } from '../../lib/errors.ts'
+import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../lib/libc/constants.ts'
+import { errnoName } from '../../lib/libc/errno.ts'
+import type { Libc } from '../../lib/libc/load.ts'
 import type { SessionEnd } from '../../model/session.ts'
-import { clearActive } from '../../model/shared-layout.ts'
+import { clearActive, type LedgerRow, ledgerViews } from '../../model/shared-layout.ts'
+import { callEverybody, clearLines, type LineViews, lineViews } from '../../model/shared-lines.ts'
 import type { SessionPolicy } from '../listener.ts'
 import { SESSIONS_WORD } from './estate.ts'
 import type { WorkerAnswer } from './messages.ts'
@@ -15,7 +19,7 @@ const LATEST_REVIVAL_MS = 10_000
 const WELL_AFTER_MS = 10_000
 
 export interface CrewOptions {
-  readonly settings: WorkerSettings
+  readonly settings: Omit<WorkerSettings, 'bells'>
   readonly workers: number
   /** A policy that counts for a row, knowing the routes of these listeners. */
   readonly policyFor: (row: number, listeners: ReadonlySet<number>) => SessionPolicy
@@ -28,6 +32,9 @@ export interface CrewOptions {
 /** The workers of an engine. One that dies is buried, its sessions are counted, and another takes its place. */
 export class WorkerCrew {
   readonly #options: CrewOptions
+  readonly #settings: WorkerSettings
+  readonly #bells: number[] = []
+  readonly #lines: LineViews
   readonly #workers: WorkerHandle[] = []
   /** By row: workers so far, when the last one began, and deaths in a row soon after the start. */
   readonly #lives: number[]
@@ -38,15 +45,18 @@ export class WorkerCrew {
   /** Starts them all.
    *  @throws ProxyError E_ENGINE when the system has no room for one. */
   constructor(options: CrewOptions) {
-    const { workers } = options
+    const { workers, settings } = options
     this.#options = options
+    this.#settings = { ...settings, bells: this.#bells }
+    this.#lines = lineViews(settings.shared)
     this.#lives = Array(workers).fill(0)
     this.#startedMs = Array(workers).fill(0)
     this.#earlyDeaths = Array(workers).fill(0)
     try {
+      for (let row = 0; row < workers; row++) this.#bells.push(openBell(settings.libc))
       for (let row = 0; row < workers; row++) this.#workers.push(this.#start(row))
     } catch (error) {
-      this.dismiss()
+      void this.end()
       throw error
     }
   }
@@ -71,10 +81,11 @@ export class WorkerCrew {
   async end(): Promise<void> {
     this.dismiss()
     await Promise.all(this.#workers.map((worker) => worker.end()))
+    for (const bell of this.#bells.splice(0)) this.#settings.libc.calls.close(bell)
   }
 
   #start(row: number): WorkerHandle {
-    const { settings } = this.#options
+    const settings = this.#settings
     const life = this.#lives[row] as number
     this.#lives[row] = life + 1
     this.#startedMs[row] = settings.clock.now()
@@ -92,6 +103,9 @@ export class WorkerCrew {
     if (listeners.size > 0) countLeft(estate, arriving, policyFor(row, listeners), end, settings.clock.now())
     estate.control[SESSIONS_WORD] = 0
     clearActive(settings.shared, row)
+    clearLines(settings.shared, row, (ledgerViews(settings.shared).rows[row] as LedgerRow).active)
+    // It may have left places, and calls that it was about to make.
+    if (callEverybody(this.#lines)) for (const worker of this.#workers) worker.rouse()
   }
 
   #died(row: number, reason: string): void {
@@ -114,4 +128,10 @@ export class WorkerCrew {
       this.#died(row, messageOf(error))
     }
   }
+}
+
+function openBell({ calls, errno }: Libc): number {
+  const bell = calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
+  if (bell < 0) throw new ProxyError('E_ENGINE', 'system', `eventfd: ${errnoName(errno[0] as number)}`)
+  return bell
 }

@@ -5,7 +5,17 @@ import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../lib/libc/constants.ts'
 import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
-import { ADOPTED_WORD, BUDGET_WORD, createEstate, type Estate, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
+import { MOST_FLOWS } from '../sctp/associations.ts'
+import {
+  ADOPTED_WORD,
+  BUDGET_WORD,
+  createEstate,
+  type Estate,
+  LOOPING_WORD,
+  MESSAGE_WORD,
+  SESSIONS_WORD,
+  STOP_WORD,
+} from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
 import { MOST_MOVED_AT_ONCE, type SessionSnapshot } from './session-snapshot.ts'
 import { vacate } from './tcp-table.ts'
@@ -17,11 +27,13 @@ const MOST_PIPES = 64
 const PIPE_SHARE = 8
 /** What a worker's tables have room for at most, whatever the limit on descriptors is. */
 const MOST_SESSIONS = 2 ** 20
+/** The worker that has all SCTP. */
+export const SCTP_ROW = 0
 /** Session numbers that one life of a worker has. */
 const IDS_PER_LIFE = 2 ** 32
 const LIVES_PER_ROW = 2 ** 12
 /** A thread that does not end by itself after it was told to is stuck in our own code: it is ended. */
-const STUCK_AFTER_MS = 500
+const STUCK_AFTER_MS = 5_000
 /** A worker allocates next to nothing between two changes of routes; by default V8 would keep up to 48 MB for it. */
 const YOUNG_HEAP_MB = 6
 
@@ -34,6 +46,9 @@ export interface WorkerSettings {
   readonly reset: number
   readonly shared: SharedState
   readonly clock: Clock
+  /** An eventfd of each row, with which workers wake each other. Not one of its own: who is about to write to it must never hit
+   *  another descriptor, whoever died meanwhile. */
+  readonly bells: readonly number[]
   /** The worker's entry. */
   readonly url: URL
   /** Descriptors that one worker may hold when there are no listeners. */
@@ -76,7 +91,12 @@ export class WorkerHandle {
     this.#pipes = Math.min(MOST_PIPES, Math.floor(descriptors / PIPE_SHARE / 2))
     const half = Math.min(MOST_SESSIONS, Math.max(1, Math.floor((descriptors - 2 * this.#pipes) / 2)))
     // Clients are accepted meanwhile: whether there is room for sessions is asked before they come.
-    this.estate = createEstate({ tcpSessions: half + MOST_MOVED_AT_ONCE, udpSessions: half, pipes: this.#pipes })
+    this.estate = createEstate({
+      tcpSessions: half + MOST_MOVED_AT_ONCE,
+      udpSessions: half,
+      sctpSessions: row === SCTP_ROW ? MOST_FLOWS : 0,
+      pipes: this.#pipes,
+    })
     this.#most = half
     Atomics.store(this.estate.control, BUDGET_WORD, descriptors - 2 * this.#pipes)
 
@@ -85,7 +105,7 @@ export class WorkerHandle {
     port1.on('message', (message: WorkerAnswer | WorkerFault) => this.#heard(message))
     port1.unref()
     const idBase = (row * LIVES_PER_ROW + (life % LIVES_PER_ROW)) * IDS_PER_LIFE
-    const start: WorkerStart = { row, shared, estate: this.estate, wakeFd: this.#wakeFd, idBase }
+    const start: WorkerStart = { row, shared, estate: this.estate, wakeFd: this.#wakeFd, bells: settings.bells, idBase }
     this.#worker = new Worker(settings.url, {
       workerData: { start, port: port2 },
       transferList: [port2],
@@ -155,6 +175,12 @@ export class WorkerHandle {
     return promise
   }
 
+  /** Has the worker look whether sessions that wait there may have their turn. */
+  rouse(): void {
+    const { libc, bells, one } = this.#settings
+    libc.calls.write(bells[this.row] as number, one, 8)
+  }
+
   /** Lets the worker hold so many descriptors, its pipes included. */
   budget(descriptors: number): void {
     if (this.#over) return
@@ -172,8 +198,15 @@ export class WorkerHandle {
   /** Ends the thread, by force if it does not do so soon after it was told to. */
   async end(): Promise<void> {
     this.stop()
-    using _ = this.#settings.clock.after(STUCK_AFTER_MS, () => void this.#worker.terminate())
+    const { clock } = this.#settings
+    const force = () => {
+      // One that still loads the C library's bindings would take the process down with it; it ends by itself after that.
+      if (Atomics.load(this.estate.control, LOOPING_WORD) === 0) timer = clock.after(STUCK_AFTER_MS, force)
+      else void this.#worker.terminate()
+    }
+    let timer = clock.after(STUCK_AFTER_MS, force)
     await this.ended
+    timer[Symbol.dispose]()
   }
 
   #wake(): void {

@@ -2,6 +2,7 @@ import type { Clock } from '../../lib/clock.ts'
 import type { CoarseTimer } from '../../lib/coarse-timer.ts'
 import type { SessionPolicy, SessionTimeouts } from '../listener.ts'
 import type { Newcomers } from './newcomers.ts'
+import type { WaitingRoom } from './waiting-room.ts'
 
 /** Errors that are this machine's own, not the endpoint's. */
 export const OWN_ERRORS: ReadonlySet<string> = new Set([
@@ -32,6 +33,7 @@ export interface NodeContext {
   /** Watches idle sessions. */
   readonly idle: CoarseTimer
   readonly newcomers: Newcomers
+  readonly waitingRoom: WaitingRoom
   readonly nextId: () => number
   readonly budget: Budget
 }

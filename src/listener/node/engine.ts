@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { type Clock, systemClock } from '../../lib/clock.ts'
 import { CoarseTimer } from '../../lib/coarse-timer.ts'
 import type { RouteDelta } from '../../model/delta.ts'
@@ -12,6 +13,7 @@ import { listSessions } from './session-list.ts'
 import { TcpListener } from './tcp-listener.ts'
 import { UdpListener } from './udp-listener.ts'
 import { UdpOrder } from './udp-order.ts'
+import { WaitingRoom } from './waiting-room.ts'
 
 /** How late an idle session may be noticed. */
 const IDLE_TICK_MS = 250
@@ -33,6 +35,7 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
     clock,
     idle,
     newcomers,
+    waitingRoom: new WaitingRoom(options.policy, clock),
     nextId: sessionIds(0),
     budget: new Budget(options.descriptors),
   }
@@ -54,6 +57,7 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
   return {
     name: 'node',
     protocols: new Set(['TCP', 'UDP']),
+    sctpRefusal: 'the node engine has no SCTP',
     can: new Set(),
     async open(spec: ListenerSpec): Promise<ListenerStatus> {
       const known = listeners.get(spec.id)
@@ -80,6 +84,7 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
     },
     async publish(delta: RouteDelta) {
       const hurried = options.policy.apply(delta)
+      context.waitingRoom.stir()
       if (hurried.length === 0) return
       for (const listener of [...listeners.values(), ...closed]) if (hurried.includes(listener.spec.id)) listener.hasten()
     },
@@ -95,6 +100,11 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
     },
     sessions: () => context.budget.sessions,
     workers: () => [{ sessions: context.budget.sessions, running: true }],
+    async pulse() {
+      const askedMs = clock.now()
+      await nextTurn()
+      return [{ cpuMs: cpuMs(), answerMs: clock.now() - askedMs }]
+    },
     async [Symbol.asyncDispose]() {
       const all = [...listeners.values(), ...closed]
       listeners.clear()
@@ -105,4 +115,11 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
       idle[Symbol.dispose]()
     },
   }
+}
+
+/** Of the thread that this runs in. */
+function cpuMs(): number | undefined {
+  // Not in Node 22.
+  const usage = process.threadCpuUsage?.()
+  return usage && (usage.user + usage.system) / 1000
 }

@@ -9,7 +9,7 @@ export interface HeaderTaker {
   /** The header was read; what follows it is still in the socket, which is paused. */
   introduced(header: ProxyHeaderParser): void
   /** None came, or something else. */
-  notIntroduced(end: SessionEnd): void
+  gaveUp(end: SessionEnd): void
 }
 
 /** Reads one client's PROXY header. Everything else about the socket is its owner's business, who may dispose of this at any
@@ -55,6 +55,6 @@ export class HeaderReader implements Disposable {
 
   #fail(end: SessionEnd): void {
     this[Symbol.dispose]()
-    this.#taker.notIntroduced(end)
+    this.#taker.gaveUp(end)
   }
 }

@@ -5,6 +5,8 @@ import type { SessionEnd } from '../../model/session.ts'
 const NOTHING = new Uint8Array(0)
 /** Memory of chunks at least so long is given back at once. */
 const LONG_CHUNK_BYTES = 8 * 1024
+/** A side whose other side broke may send this much more before it is reset: what was on its way, and then some. */
+export const MOST_DISCARDED_BYTES = 1024 * 1024
 const KEEP_ALIVE_MS = 60_000
 /** Older Nodes know neither this nor the count: there it is ten probes, one a second. */
 const KEEP_ALIVE_EVERY_MS = 15_000
@@ -46,4 +48,18 @@ export function finish(socket: Socket): void {
 export function release(chunk: Buffer): void {
   const memory = chunk.buffer as ArrayBuffer
   if (chunk.length >= LONG_CHUNK_BYTES && memory.byteLength === chunk.length) memory.transfer(0)
+}
+
+/** Lets go of a socket that is not connected; whatever it still has to say concerns nobody. */
+export function abandon(socket: Socket): void {
+  socket.removeAllListeners()
+  socket.on('error', () => {})
+  socket.destroy()
+}
+
+/** Throws away what a side sends whose other side broke, and resets it when that is too much. Returns how much it was so far. */
+export function discard(from: Socket, chunk: Buffer, discardedBytes: number): number {
+  const bytes = discardedBytes + chunk.length
+  if (bytes > MOST_DISCARDED_BYTES) reset(from)
+  return bytes
 }

@@ -12,20 +12,19 @@ import { type NodeContext, OWN_ERRORS } from './context.ts'
 import { HeaderReader, type HeaderTaker } from './header-reader.ts'
 import type { Newcomer } from './newcomers.ts'
 import { sendPrelude } from './prelude.ts'
-import { brokenEnd, finish, keepAlive, release, reset } from './socket-ends.ts'
+import { abandon, brokenEnd, discard, finish, keepAlive, MOST_DISCARDED_BYTES, release, reset } from './socket-ends.ts'
 import { TcpPace } from './tcp-pace.ts'
+import type { WaitingSession } from './waiting-room.ts'
 
 const NOTHING_TRIED: readonly Tried[] = []
 /** Sessions that live so long get keep-alive probes; most do not, and are spared the system calls. */
 const YOUNG_MS = 60_000
 /** What goes out at once in any case. A socket that sends more, or again, must be told not to wait. */
 const MOST_IN_ONE_SEGMENT = 1_000
-/** A side whose other side broke may send this much more before it is reset: what was on its way, and then some. */
-const MOST_DISCARDED_BYTES = 1024 * 1024
 
 /** One TCP session: a client's socket, attempts to reach an endpoint, then bytes both ways until both have closed.
  *  Takes the client's socket, which must be paused and allow half-open. */
-export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker {
+export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker, WaitingSession {
   readonly id: number
   readonly listener: number
   readonly client: ClientAddress
@@ -160,7 +159,12 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.#obey(this.#context.policy.introduced(this.listener, this.client))
   }
 
-  notIntroduced(end: SessionEnd): void {
+  askAgain(): void {
+    this.#obey(this.#context.policy.decideAgain(this.id, this.listener, this.client, this.#tried))
+  }
+
+  gaveUp(end: SessionEnd): void {
+    this.#context.waitingRoom.end(this)
     if (end === 'client-closed') this.#socket.end()
     else this.#stop(end)
   }
@@ -170,18 +174,15 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #obey(decision: Decision): void {
-    if (decision.do === 'refuse') {
-      this.#stop(decision.end)
-      return
-    }
-    if (decision.do === 'hear') {
-      this.#leaveNewcomers()
-      this.#reader = new HeaderReader(this.#socket, this.#context.clock, decision.withinMs, this)
-      return
-    }
-    this.attempts++
-    this.lease = decision.lease
-    this.#dial(decision)
+    if (decision.do !== 'forward') this.#leaveNewcomers()
+    if (decision.do !== 'wait') this.#context.waitingRoom.end(this)
+    if (decision.do === 'forward') {
+      this.attempts++
+      this.lease = decision.lease
+      this.#dial(decision)
+    } else if (decision.do === 'refuse') this.#stop(decision.end)
+    else if (decision.do === 'wait') this.#context.waitingRoom.begin(this, this.#socket, decision)
+    else this.#reader = new HeaderReader(this.#socket, this.#context.clock, decision.withinMs, this)
   }
 
   #dial(decision: Decision & { do: 'forward' }): void {
@@ -242,7 +243,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     let untaken: Buffer | undefined
     from.on('data', (chunk: Buffer) => {
       if (this.#broken) {
-        this.#discard(from, chunk)
+        if (this.#discardedBytes <= MOST_DISCARDED_BYTES) this.#discardedBytes = discard(from, chunk, this.#discardedBytes)
         return
       }
       if (!first || chunk.length > MOST_IN_ONE_SEGMENT) to.setNoDelay()
@@ -307,12 +308,6 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     }
   }
 
-  #discard(from: Socket, chunk: Buffer): void {
-    if (this.#discardedBytes > MOST_DISCARDED_BYTES) return
-    this.#discardedBytes += chunk.length
-    if (this.#discardedBytes > MOST_DISCARDED_BYTES) reset(from)
-  }
-
   /** Cuts both sides: the client sees a reset, so that it does not take a session cut short for a finished one. */
   #stop(end: SessionEnd): void {
     if (this.#stopped) return
@@ -326,15 +321,12 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
 
   /** Lets go of an endpoint that is not connected; whatever its socket still has to say concerns nobody. */
   #giveUpDialling(): void {
+    this.#context.waitingRoom.end(this)
     this.#reader?.[Symbol.dispose]()
     this.#deadline?.[Symbol.dispose]()
     this.#deadline = undefined
-    const endpoint = this.#endpoint
-    if (!endpoint) return
+    if (this.#endpoint) abandon(this.#endpoint)
     this.#endpoint = undefined
-    endpoint.removeAllListeners()
-    endpoint.on('error', () => {})
-    endpoint.destroy()
   }
 
   readonly #closed = (): void => {
@@ -345,6 +337,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.endedMs = this.#context.clock.now()
     this.end = this.reason ?? 'client-closed'
     this.#context.policy.ended(this)
+    this.#context.waitingRoom.stir()
     this.#onEnd(this)
   }
 }

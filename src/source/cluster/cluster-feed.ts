@@ -190,9 +190,11 @@ interface Update {
   at: number
 }
 
-/** Whether nothing has to wait for this kind any more. */
+/** Whether nothing has to wait for this kind any more. A server that does not let it be read, or has no such kind, is done
+ *  with it. */
 function isSettled({ kind, synced, trouble }: Reflector): boolean {
-  return synced || (!kind.required && trouble?.failure.status === 403)
+  const status = trouble?.failure.status
+  return synced || (!kind.required && (status === 403 || status === 404))
 }
 
 function servicesOf({ items }: Reflector): ReadonlySet<string> {

@@ -1,0 +1,7 @@
+/** How busy a thread with sessions is; undefined: it is not running, or nobody knows. */
+export interface WorkerPulse {
+  /** CPU time since it began. */
+  readonly cpuMs: number | undefined
+  /** How long it took to answer, which is how long an event may have to wait. */
+  readonly answerMs: number | undefined
+}
