@@ -11,6 +11,8 @@ import { showCount, showNumber, showSpan } from './words.js'
 /** @import { HistoryAnswer } from '../sampler.ts' */
 
 const POLL_MS = 2_000
+/** Of a process for which an answer is work, no more than a twentieth of its time is taken. */
+const SHARE = 20
 const VIEWS = ['services', 'sessions', 'problems']
 
 let mayWrite = false
@@ -25,6 +27,7 @@ let historyAtMs = 0
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let next
 let busy = false
+let tookMs = 0
 
 const rights = () => mayWrite
 const charts = createCharts()
@@ -94,8 +97,10 @@ async function poll() {
   if (busy) return
   busy = true
   clearTimeout(next)
+  const beganMs = performance.now()
   try {
     status = await ask('/portald/v1/status')
+    tookMs = performance.now() - beganMs
     if (!history || history.times.length === 0 || performance.now() - historyAtMs >= history.intervalMs) await readHistory()
     draw()
     await sessions.refresh()
@@ -104,7 +109,7 @@ async function poll() {
     fail(error)
   } finally {
     busy = false
-    if (!document.hidden) next = setTimeout(() => void poll(), POLL_MS)
+    if (!document.hidden) next = setTimeout(() => void poll(), Math.max(POLL_MS, SHARE * tookMs))
   }
 }
 
