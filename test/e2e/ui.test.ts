@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
 import type { Socket } from 'node:net'
 import { join } from 'node:path'
-import { describe, expect, it } from 'vitest'
-import { type BrowserPage, openBrowser, whyNoBrowser } from '../support/browser.ts'
+import { beforeAll, describe, expect, it } from 'vitest'
+import { type Browser, type BrowserPage, openBrowser, whyNoBrowser } from '../support/browser.ts'
 import { type RunningCommand, startCommand } from '../support/command.ts'
 import { eventually } from '../support/eventually.ts'
 import { askName, connectNamed, type NamedServer, openNamedServer } from '../support/named-servers.ts'
@@ -23,20 +23,20 @@ interface UiWorld extends AsyncDisposable {
 /** A portald with `default/web` on two servers and a Service without endpoints, and more Services if wanted. */
 async function openUiWorld(
   port: number,
-  { more = 0, flags = [] }: { more?: number; flags?: readonly string[] } = {},
+  { net = 0, more = 0, flags = [] }: { net?: number; more?: number; flags?: readonly string[] } = {},
 ): Promise<UiWorld> {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(makeTemporaryFolder())
   const servers = [stack.use(await openNamedServer('one')), stack.use(await openNamedServer('two'))]
   const list = JSON.parse(
     listObjects(
-      IP,
+      `127.138.${net}.1`,
       servers.map((server) => server.port),
     ),
   ) as { items: object[] }
   const names = ['lonely', ...Array.from({ length: more }, (_, n) => `more-${n}`)]
   for (const [n, name] of names.entries()) {
-    const clusterIP = `127.138.${1 + (n >> 8)}.${n & 255}`
+    const clusterIP = `127.138.${net + 1 + (n >> 8)}.${n & 255}`
     list.items.push({ apiVersion: 'v1', kind: 'Service', metadata: { name }, spec: { clusterIP, ports: [{ port: 8080 }] } })
   }
   const path = join(folder.path, 'services.json')
@@ -50,8 +50,12 @@ async function openUiWorld(
   return { servers, portald, url: `http://127.0.0.1:${port}/ui/`, [Symbol.asyncDispose]: () => held.disposeAsync() }
 }
 
+let browser: Browser
+/** What most tests look at, and leave as it was. */
+let world: UiWorld
+
 async function openPage(world: UiWorld, { hash = '', size = DESK }: { hash?: string; size?: typeof DESK } = {}) {
-  const page = await openBrowser()
+  const page = await browser.openPage()
   await page.resize(size)
   await page.open(`${world.url}${hash}`)
   return page
@@ -73,29 +77,16 @@ const brightness = (page: BrowserPage) =>
 const missing = whyNoBrowser()
 
 describe.skipIf(missing !== undefined)(`the page in a browser${missing ? `: ${missing}` : ''}`, () => {
-  it('shows Services, charts, sessions and problems, and breaks none of its own rules', async () => {
-    await using world = await openUiWorld(21381)
-    await using page = await openPage(world)
-    await page.until(`${ROW}?.textContent.includes('2/2')`)
-    await page.until(`document.querySelectorAll('#charts svg').length === 4`)
-    for (let n = 0; n < 6; n++) await askName(IP, 8080)
-    const { socket } = await connectNamed(IP, 8080)
-    await page.until(`${ROW}.querySelectorAll('td')[2].textContent === '1'`)
-    await page.until(`document.querySelector('#charts svg .a').getAttribute('d').includes('M')`)
-    await page.read(`location.hash = 'sessions'`)
-    await page.until(`document.querySelectorAll('#sessions tbody tr').length === 1`)
-    expect(await page.read(`document.querySelector('#sessions tbody').textContent`)).toContain(`${socket.localPort}`)
-    await page.read(`location.hash = 'problems'`)
-    await page.until(`document.querySelector('#problems-view').textContent.includes('it has no endpoints')`)
-    socket.destroy()
-    expect(page.complaints).toEqual([])
-    // That silence means something: both are complained of.
-    await page.read(`document.body.setAttribute('style', 'color: red'), fetch('http://127.0.0.1:1/').catch(() => {})`)
-    await eventually(() => expect(page.complaints.join()).toMatch(/style-src[\s\S]*connect-src/))
+  beforeAll(async () => {
+    browser = await openBrowser()
+    world = await openUiWorld(21381)
+    return async () => {
+      await browser[Symbol.asyncDispose]()
+      await world[Symbol.asyncDispose]()
+    }
   })
 
   it('asks before it drains, then does, and puts back', async () => {
-    await using world = await openUiWorld(21382)
     const [one, two] = world.servers as [NamedServer, NamedServer]
     await using page = await openPage(world)
     await page.until(ROW)
@@ -122,7 +113,6 @@ describe.skipIf(missing !== undefined)(`the page in a browser${missing ? `: ${mi
   })
 
   it('ends the sessions that match, and no other', async () => {
-    await using world = await openUiWorld(21383)
     const sockets = (await Promise.all([1, 2, 3].map(() => connectNamed(IP, 8080)))).map(({ socket }) => socket)
     const [first, second, third] = sockets as [Socket, Socket, Socket]
     await using page = await openPage(world, { hash: '#sessions' })
@@ -150,8 +140,28 @@ describe.skipIf(missing !== undefined)(`the page in a browser${missing ? `: ${mi
     expect(page.complaints.filter((line) => !line.includes('400 (Bad Request)'))).toEqual([])
   })
 
+  it('shows Services, charts, sessions and problems, and breaks none of its own rules', async () => {
+    await using page = await openPage(world)
+    await page.until(`${ROW}?.textContent.includes('2/2')`)
+    await page.until(`document.querySelectorAll('#charts svg').length === 4`)
+    for (let n = 0; n < 6; n++) await askName(IP, 8080)
+    const { socket } = await connectNamed(IP, 8080)
+    await page.until(`${ROW}.querySelectorAll('td')[2].textContent === '1'`)
+    await page.until(`document.querySelector('#charts svg .a').getAttribute('d').includes('M')`)
+    await page.read(`location.hash = 'sessions'`)
+    await page.until(`document.querySelectorAll('#sessions tbody tr').length === 1`)
+    expect(await page.read(`document.querySelector('#sessions tbody').textContent`)).toContain(`${socket.localPort}`)
+    await page.read(`location.hash = 'problems'`)
+    await page.until(`document.querySelector('#problems-view').textContent.includes('it has no endpoints')`)
+    socket.destroy()
+    expect(page.complaints).toEqual([])
+    // That silence means something: both are complained of.
+    await page.read(`document.body.setAttribute('style', 'color: red'), fetch('http://127.0.0.1:1/').catch(() => {})`)
+    await eventually(() => expect(page.complaints.join()).toMatch(/style-src[\s\S]*connect-src/))
+  })
+
   it('offers nothing to do where nothing may be done, and shows what the server refuses', async () => {
-    await using world = await openUiWorld(21384, { flags: ['--admin-read-only'] })
+    await using world = await openUiWorld(21384, { net: 10, flags: ['--admin-read-only'] })
     await using page = await openPage(world)
     await page.until(`${ROW} && !document.querySelector('#rights').hidden`)
     await click(page, `[data-service="default/web:/TCP"] button.open`)
@@ -165,7 +175,7 @@ describe.skipIf(missing !== undefined)(`the page in a browser${missing ? `: ${mi
   })
 
   it('stays usable with a thousand Services', async () => {
-    await using world = await openUiWorld(21385, { more: 1_000 })
+    await using world = await openUiWorld(21385, { net: 20, more: 1_000 })
     await using page = await openPage(world)
     await page.until(`document.querySelectorAll('#services tbody').length === 50`)
     expect(await page.read(`document.querySelector('#services-view .bar').textContent`)).toContain('1–50 of 1,002 Service ports')
@@ -173,14 +183,13 @@ describe.skipIf(missing !== undefined)(`the page in a browser${missing ? `: ${mi
     await page.until(`document.activeElement.id === 'services-filter'`)
     for (const key of 'more-77') await page.press(key)
     await page.until(`document.querySelectorAll('#services tbody').length === 11`)
-    await type(page, '#services-filter', IP)
+    await type(page, '#services-filter', '127.138.20.1:8080')
     await page.until(`document.querySelectorAll('#services tbody').length === 1 && ${ROW}`)
     await type(page, '#services-filter', 'no such thing')
     await page.until(`document.querySelector('#services-view .nothing').textContent === 'No Service has this text.'`)
   })
 
   it('is light or dark as the reader likes it, and fits a phone', async () => {
-    await using world = await openUiWorld(21386)
     await using page = await openPage(world)
     await page.until(ROW)
     expect(await brightness(page)).toBeGreaterThan(200)
@@ -203,7 +212,7 @@ describe.skipIf(missing !== undefined)(`the page in a browser${missing ? `: ${mi
   })
 
   it('says so when portald is gone', async () => {
-    await using world = await openUiWorld(21387)
+    await using world = await openUiWorld(21387, { net: 30 })
     await using page = await openPage(world)
     await page.until(ROW)
     await world.portald[Symbol.asyncDispose]()

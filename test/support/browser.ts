@@ -17,7 +17,12 @@ export interface PageSize {
   readonly dark?: boolean
 }
 
-/** A page in a browser of its own; the browser ends with it. */
+/** A browser without anything of its user; all of it ends when it is disposed. */
+export interface Browser extends AsyncDisposable {
+  openPage(): Promise<BrowserPage>
+}
+
+/** A page of a browser. */
 export interface BrowserPage extends AsyncDisposable {
   /** Everything that went wrong in it: what its scripts threw, its console said, and its security policy stopped. */
   readonly complaints: readonly string[]
@@ -35,14 +40,17 @@ export interface BrowserPage extends AsyncDisposable {
 
 type Message = {
   readonly id?: number
+  readonly sessionId?: string
   readonly method?: string
   readonly params?: Record<string, unknown>
   readonly result?: unknown
   readonly error?: { readonly message: string }
 }
 
-/** Starts a browser with one empty page. */
-export async function openBrowser(): Promise<BrowserPage> {
+type Send = <T>(method: string, params?: object) => Promise<T>
+
+/** Starts a browser. */
+export async function openBrowser(): Promise<Browser> {
   await using stack = new AsyncDisposableStack()
   const folder = stack.use(makeTemporaryFolder())
   const child = spawn(
@@ -63,13 +71,12 @@ export async function openBrowser(): Promise<BrowserPage> {
   const socket = new WebSocket(await addressOf(child))
   stack.defer(() => socket.close())
   const waiting = new Map<number, (message: Message) => void>()
-  const complaints: string[] = []
+  const complaintsOf = new Map<string, string[]>()
   let sent = 0
-  let session: string | undefined
 
-  function send<T>(method: string, params: object = {}): Promise<T> {
+  function send<T>(method: string, params: object = {}, sessionId?: string): Promise<T> {
     const id = ++sent
-    socket.send(JSON.stringify({ id, method, params, ...(session === undefined ? {} : { sessionId: session }) }))
+    socket.send(JSON.stringify({ id, method, params, sessionId }))
     return new Promise((resolve, reject) => {
       waiting.set(id, ({ result, error }) => (error ? reject(new Error(`${method}: ${error.message}`)) : resolve(result as T)))
     })
@@ -82,18 +89,34 @@ export async function openBrowser(): Promise<BrowserPage> {
       waiting.delete(message.id)
     } else {
       const complaint = complaintOf(message)
-      if (complaint) complaints.push(complaint)
+      if (complaint) complaintsOf.get(message.sessionId ?? '')?.push(complaint)
     }
   })
   await new Promise((resolve, reject) => {
     socket.addEventListener('open', resolve)
     socket.addEventListener('error', reject)
   })
-  const { targetId } = await send<{ targetId: string }>('Target.createTarget', { url: 'about:blank' })
-  session = (await send<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true })).sessionId
-  for (const domain of ['Page', 'Runtime', 'Log']) await send(`${domain}.enable`)
   const held = stack.move()
+  return {
+    async openPage() {
+      const { targetId } = await send<{ targetId: string }>('Target.createTarget', { url: 'about:blank', newWindow: true })
+      const { sessionId } = await send<{ sessionId: string }>('Target.attachToTarget', { targetId, flatten: true })
+      const complaints: string[] = []
+      complaintsOf.set(sessionId, complaints)
+      for (const domain of ['Page', 'Runtime', 'Log']) await send(`${domain}.enable`, {}, sessionId)
+      return pageOf(
+        (method, params) => send(method, params, sessionId),
+        complaints,
+        async () => {
+          await send('Target.closeTarget', { targetId })
+        },
+      )
+    },
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
+}
 
+function pageOf(send: Send, complaints: readonly string[], close: () => Promise<void>): BrowserPage {
   const page: BrowserPage = {
     complaints,
     async open(url) {
@@ -130,7 +153,7 @@ export async function openBrowser(): Promise<BrowserPage> {
       const { data } = await send<{ data: string }>('Page.captureScreenshot', { format: 'png' })
       return Buffer.from(data, 'base64')
     },
-    [Symbol.asyncDispose]: () => held.disposeAsync(),
+    [Symbol.asyncDispose]: close,
   }
   return page
 }
