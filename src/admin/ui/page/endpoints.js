@@ -168,14 +168,18 @@ function questionOf(what, { endpoint, service }) {
   }
   return {
     title: `Drain ${name}?`,
-    text: `No new session of ${port} goes there until it is put back. ${runs} that run${
-      endpoint.sessions.active === 1 ? 's' : ''
-    } there now ${endpoint.sessions.active === 1 ? 'goes' : 'go'} on.`,
+    text: `No new session of ${port} goes there until it is put back. ${goOn(endpoint.sessions.active)}`,
     button: 'Drain',
     method: 'PUT',
     path: withQuery('/portald/v1/drain', query),
     done: () => `${name} gets nothing new.`,
   }
+}
+
+/** @param {number} active */
+function goOn(active) {
+  if (active === 0) return 'None runs there now.'
+  return active === 1 ? 'The session that runs there now goes on.' : `The ${showSize(active)} sessions that run there now go on.`
 }
 
 /** `default/web:http` of `default/web:http/TCP`, as people write it.

@@ -109,7 +109,8 @@ export function createServices({ rights, changed, opened }) {
       update(now) {
         const { service, latest, status } = now
         button.setAttribute('aria-expanded', String(open === name))
-        say(address, addressesOf(service))
+        const where = addressesOf(service)
+        if (address.textContent !== where) address.replaceChildren(...breakable(where))
         const [up, active, ...rates] = /** @type {HTMLElement[]} */ (cells)
         const working = upOf(service)
         const all = service.endpoints.length
