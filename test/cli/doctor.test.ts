@@ -89,7 +89,9 @@ describe('doctor', () => {
       byName: { vips: { found: 'freebind: it was asked for' }, addresses: { status: 'ok' } },
     })
     expect(await checks(tree, { ...flags, vipMode: ['freebind'], engine: ['node'] })).toMatchObject({
-      byName: { vips: { status: 'fail', found: '--vip-mode freebind: needs the native engine' } },
+      byName: {
+        vips: { status: 'fail', found: '--vip-mode freebind: needs the native engine; leave it at auto, or see docs/vips.md' },
+      },
     })
   })
 

@@ -11,6 +11,7 @@ import { libc, nativeEngine, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import { Trouble } from '../support/trouble.ts'
 
 const WHERE = { network: '127.42.2', firstPort: 13_000 }
+const REFUSED = 'eventfd: EMFILE: raise the limit on descriptors (ulimit -n, LimitNOFILE)'
 
 interface Troubled extends AsyncDisposable {
   readonly world: World
@@ -189,7 +190,7 @@ describe.skipIf(!libc)(`a native worker${WITHOUT_NATIVE}`, () => {
     trouble.kill()
     await listener.publish()
     await (await listener.connect()).receives('hello')
-    expect(deaths).toEqual(['killed by a test', 'eventfd: EMFILE', 'eventfd: EMFILE'])
+    expect(deaths).toEqual(['killed by a test', REFUSED, REFUSED])
   })
 
   it('survives an error of ours in one session, which ends as internal', async () => {
