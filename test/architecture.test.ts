@@ -31,7 +31,7 @@ const DOORS: Readonly<Record<string, readonly string[] | 'all'>> = {
   'health/checks': ['ask-endpoint.ts'],
   'listener/node': ['engine.ts'],
   'listener/native': ['engine.ts', 'loop.ts'],
-  'listener/sctp': ['engine.ts'],
+  'listener/sctp': ['associations.ts', 'flow-columns.ts', 'flow-table.ts', 'refusal.ts', 'relay.ts'],
 }
 const LONGEST_LINES = 350
 const FORBIDDEN_NAMES = /(^|\/)(utils?|helpers?|types|common|index)\.ts$/

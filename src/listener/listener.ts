@@ -201,6 +201,8 @@ export interface TraceOrder {
 export interface Engine extends AsyncDisposable {
   readonly name: 'node' | 'native'
   readonly protocols: ReadonlySet<Protocol>
+  /** Why SCTP is not among them; undefined: it is. */
+  readonly sctpRefusal: string | undefined
   readonly can: ReadonlySet<Capability>
   /** Opens the socket of `spec`, or opens a parked one again. Never rejects for a reason of the system's: a bind that
    *  fails is a status. `retryAtMs` in it is 0; the caller decides when to retry. */

@@ -137,14 +137,14 @@ export class Waiting implements WaitingSessions {
     if (!held) return NO_ROUTE
     if (waiter === NEWCOMER) this.#lines.needed(route.serviceSlot)
     else this.#lines.settle(choices.rotation, false)
-    return route.protocol === 'UDP' ? NO_ROUTE : held
+    return route.protocol !== 'TCP' ? NO_ROUTE : held
   }
 
   /** No place, or not this one's turn. `again`: it has tried an endpoint; `passes`: there is a place, for somebody else. */
   #full(route: PublishedRoute, choices: Choices, again: boolean, waiter: number, passes: boolean): Decision {
     const full = again ? choices.fullAgain : choices.full
     if (waiter !== NEWCOMER && full) this.#lines.settle(full.line, passes)
-    return route.protocol === 'UDP' ? OVER_LIMIT : (full ?? OVER_LIMIT)
+    return route.protocol !== 'TCP' ? OVER_LIMIT : (full ?? OVER_LIMIT)
   }
 
   /** Takes a place; returns the position of its endpoint, {@link FULL}, or -1 where nobody may be tried any more. */

@@ -37,7 +37,7 @@ export const METRICS = {
   },
   portald_datagrams_total: {
     type: 'counter',
-    help: 'Datagrams relayed, from the client or from the endpoint; UDP only.',
+    help: 'Datagrams of UDP and messages of SCTP relayed, from the client or from the endpoint.',
     labels: [...SERVICE, 'direction'],
   },
   portald_dial_attempts_total: { type: 'counter', help: 'Attempts to reach an endpoint.', labels: SERVICE },

@@ -159,6 +159,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       nodePortRange: config.serviceNodePortRange,
       strictSourceRanges: config.strictSourceRanges,
       transparentSource: engine.can.has('transparent-source'),
+      sctpRefusal: engine.sctpRefusal,
     },
     node,
     inspect: (snapshot) => vips.inspect(snapshot),

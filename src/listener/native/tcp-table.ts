@@ -1,7 +1,7 @@
 import type { ClientAddress, Tried } from '../../model/session.ts'
+import { readClientWords, writeClientWords } from '../client-words.ts'
 import type { Introduction } from '../proxy-header.ts'
-import { readClientWords, writeClientWords } from './client-words.ts'
-import type { MutableFacts } from './session-facts.ts'
+import type { MutableFacts } from '../session-facts.ts'
 
 /** State of one direction's source socket. Direction `2 * session` comes from the client, the next from the endpoint;
  *  `direction ^ 1` is the other one. */

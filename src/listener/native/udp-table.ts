@@ -1,6 +1,6 @@
 import type { ClientAddress, Tried } from '../../model/session.ts'
-import { readClientWords, writeClientWords } from './client-words.ts'
-import type { MutableFacts } from './session-facts.ts'
+import { readClientWords, writeClientWords } from '../client-words.ts'
+import type { MutableFacts } from '../session-facts.ts'
 
 const NONE = -1
 const NO_TRIES: readonly Tried[] = []

@@ -1,4 +1,4 @@
-import type { ClientAddress, SessionEnd, SessionFacts } from '../../model/session.ts'
+import type { ClientAddress, SessionEnd, SessionFacts } from '../model/session.ts'
 
 /** Facts of one ended session; one object is filled again and again. */
 export class MutableFacts implements SessionFacts {
