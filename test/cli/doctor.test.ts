@@ -108,8 +108,9 @@ describe('doctor', () => {
     using tree = makeKernelTree(MACHINE)
     expect(await examine(tree, { ipvs: true })).toEqual({
       code: 0,
-      out: ['IPVS works here', '  /proc/net/ip_vs: not there', '  /proc/modules: ip_vs is loaded'].join('\n'),
+      out: ['IPVS works here', '  /proc/net/ip_vs: not there', '  /proc/modules: ip_vs is loaded', ''].join('\n'),
       err: '',
+      drawn: '',
     })
     tree.set('/proc/modules', '')
     const { code, out } = await examine(tree, { ipvs: true, json: true })

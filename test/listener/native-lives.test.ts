@@ -17,21 +17,24 @@ interface Troubled extends AsyncDisposable {
   readonly world: World
   readonly trouble: Trouble
   readonly deaths: string[]
+  readonly revived: number[]
   readonly faults: string[]
 }
 
 async function openTroubled(workers: number, descriptors = 6_000): Promise<Troubled> {
   const trouble = new Trouble()
   const deaths: string[] = []
+  const revived: number[] = []
   const faults: string[] = []
   const openEngine = nativeEngine({
     workers,
     trouble: trouble.words,
     onDeath: (row, reason) => deaths.push(`${row}: ${reason}`),
+    onRevival: (row) => revived.push(row),
     onFault: (row, reason) => faults.push(`${row}: ${reason}`),
   })
   const world = await EngineWorld.open({ ...WHERE, openEngine, workers, descriptors })
-  return { world, trouble, deaths, faults, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }
+  return { world, trouble, deaths, revived, faults, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }
 }
 
 describe.skipIf(!libc)(`a native worker${WITHOUT_NATIVE}`, () => {
@@ -70,6 +73,7 @@ describe.skipIf(!libc)(`a native worker${WITHOUT_NATIVE}`, () => {
     trouble.kill()
     await tcp.publish()
     await eventually(() => expect(deaths).toEqual(['0: killed by a test']))
+    await eventually(() => expect(troubled.revived).toEqual([0]))
     expect([await client.closes(), await waiting.closes()]).toEqual(['reset', 'reset'])
     expect(await tcp.record()).toMatchObject({
       end: 'internal',
