@@ -4,6 +4,7 @@ import { ADMIN_ROUTES } from '../admin/routes.ts'
 import { systemClock } from '../lib/clock.ts'
 import { showDuration } from '../lib/duration.ts'
 import { keepYoungHeapSmall } from '../lib/heap.ts'
+import { takeSupervisorWishes } from '../lib/notify-socket.ts'
 import { readPackageVersion } from '../lib/package-version.ts'
 import { systemRandom } from '../lib/random.ts'
 import type { Configuration } from '../model/config.ts'
@@ -17,6 +18,7 @@ import type { ObjectStore } from '../store/store.ts'
 import { EXIT } from './command-context.ts'
 import { thisProcess } from './owner.ts'
 import { openSignals } from './signals.ts'
+import { openSupervision, supervisedProxy } from './supervisor.ts'
 
 export interface ServeOptions {
   readonly config: Configuration
@@ -42,10 +44,12 @@ export async function serve({ config, sources, store, prepared, logger, warnings
   const ended = Promise.withResolvers<number>()
   const hurry = new AbortController()
   let proxy: RunningProxy | undefined
+  using supervision = openSupervision(takeSupervisorWishes(process.env, process.pid), { clock: systemClock, logger })
   let reopen: (() => Promise<void>) | undefined
   using _signals = openSignals({
     drain(signal) {
       logger.info('signal.received', `${signal}: finishing what runs`, { key: signal })
+      supervision.drain()
       if (proxy) drain(proxy, config, logger, hurry.signal).then(ended.resolve, ended.reject)
       else ended.resolve(EXIT.done)
     },
@@ -56,6 +60,7 @@ export async function serve({ config, sources, store, prepared, logger, warnings
     },
     refresh(signal) {
       logger.info('signal.received', `${signal}: reading everything again`, { key: signal })
+      supervision.reload()
       onRefresh?.()
       proxy?.refresh()
       void reopen?.()
@@ -77,10 +82,12 @@ export async function serve({ config, sources, store, prepared, logger, warnings
   reopen = () => observer.reopen()
   await using opened = await openProxy({ config, sources, prepared, logger, nodeName, ...observer.hooks })
   proxy = opened
+  supervision.attach(supervisedProxy(opened))
   void opened.ready.then(() => {
     const addresses = opened.addresses()
     const listening = addresses.filter(({ status }) => status.state === 'listening').length
     logger.info('proxy.ready', 'every source has loaded and every listener was tried', { listeners: addresses.length, listening })
+    supervision.ready()
   })
   // What answers probes takes a while to load, and that must not stand between the start and the first listener.
   await Promise.race([opened.ready, ended.promise, new Promise<void>((resolve) => systemClock.after(ATTACH_MS, resolve))])

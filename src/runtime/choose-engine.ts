@@ -37,6 +37,8 @@ export interface PreparedEngine extends AsyncDisposable {
   readonly descriptors: number
   /** Calls `tell` whenever a thread that runs sessions has died and will be replaced. */
   onDeath(tell: (row: number, reason: string) => void): void
+  /** Calls `tell` whenever another thread has taken the place of a dead one. */
+  onRevival(tell: (row: number) => void): void
   /** Calls `tell` whenever an error of ours ended one session. */
   onFault(tell: (row: number, reason: string) => void): void
 }
@@ -67,6 +69,7 @@ export function prepareEngine(
   const shared = createSharedState({ rows: plan.workers })
   const descriptors = descriptorsForSessions(descriptorLimit())
   let tellDeath = (_row: number, _reason: string): void => {}
+  let tellRevival = (_row: number): void => {}
   let tellFault = tellDeath
   const engine = plan.libc
     ? openNativeEngine({
@@ -78,6 +81,7 @@ export function prepareEngine(
         clock,
         createPolicy: (row) => new RouteSessionPolicy(shared, row, clock, systemRandom),
         onDeath: (row, reason) => tellDeath(row, reason),
+        onRevival: (row) => tellRevival(row),
         onFault: (row, reason) => tellFault(row, reason),
       })
     : openNodeEngine({ policy: new RouteSessionPolicy(shared, 0, clock, systemRandom), descriptors, clock })
@@ -88,6 +92,9 @@ export function prepareEngine(
     descriptors,
     onDeath(tell) {
       tellDeath = tell
+    },
+    onRevival(tell) {
+      tellRevival = tell
     },
     onFault(tell) {
       tellFault = tell

@@ -132,6 +132,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       reason,
     }),
   )
+  prepared.onRevival((row) => logger.info('worker.replaced', 'another worker took its place', { key: `worker ${row}` }))
   prepared.onFault((row, reason) =>
     logger.error('session.failed', 'an error of ours ended a session; please report it', { key: `worker ${row}`, reason }),
   )

@@ -36,6 +36,7 @@ export async function openFileSource(path: string, options: FileSourceOptions): 
   const pauses = new Set<() => void>()
   let memory = NOTHING_SEEN
   let watching: Problem | undefined
+  let heardAtMs: number | undefined
   let wanted: 'look' | 'read' | undefined
   let running = false
   let disposed = false
@@ -79,8 +80,10 @@ export async function openFileSource(path: string, options: FileSourceOptions): 
       const force = wanted === 'read'
       wanted = undefined
       const before = memory
+      const startedMs = clock.wall()
       const again = await round(force)
       if (disposed) break
+      if (!again && !memory.problem) heardAtMs = startedMs
       if (leadsElsewhere(before, memory)) {
         watching = undefined
         watcher.reopen()
@@ -138,6 +141,7 @@ export async function openFileSource(path: string, options: FileSourceOptions): 
     name: path,
     watch: (signal) => states.watch(signal),
     refresh: () => want('read'),
+    heardAtMs: () => heardAtMs,
     async [Symbol.asyncDispose]() {
       disposed = true
       hints[Symbol.dispose]()

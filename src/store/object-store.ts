@@ -86,7 +86,7 @@ export class JournaledStore implements ObjectStore {
   }
 
   async commit(decide: (accepted: StoreView) => readonly Write[]): Promise<readonly Change[]> {
-    if (this.#disposed) throw notWritten('the process is ending')
+    if (this.#disposed) throw notWritten('the process is ending; ask again when it runs')
     const entries = this.#accept(decide(this.#acceptedView()))
     if (entries.length === 0) return []
     const done = Promise.withResolvers<readonly Change[]>()
@@ -137,7 +137,7 @@ export class JournaledStore implements ObjectStore {
     const view = this.#acceptedView()
     const created = writes.filter(({ key, value }) => value && !view.get(key)).length
     if (created > 0 && this.#objects.size + this.#ahead.size + created > this.#mostObjects) {
-      throw notWritten(`it holds ${this.#objects.size} objects, and at most ${this.#mostObjects} are kept`)
+      throw notWritten(`it holds ${this.#objects.size} objects, and at most ${this.#mostObjects} are kept: delete some`)
     }
     let version = this.#acceptedVersion
     const accepted = writes.flatMap((write) => {
@@ -196,7 +196,12 @@ export class JournaledStore implements ObjectStore {
   /** What was accepted on top of it goes, too: it was decided on what is not so. Numbers that were given are not given again. */
   #refuse(batch: readonly Pending[], error: unknown): void {
     this.#ahead.clear()
-    for (const { done } of batch) done.reject(error instanceof ProxyError ? error : notWritten('it could not be written', error))
+    for (const { done } of batch)
+      done.reject(
+        error instanceof ProxyError
+          ? error
+          : notWritten('it could not be written; see that the disk of --state-dir takes writes', error),
+      )
   }
 }
 

@@ -208,7 +208,12 @@ function storeError(path: string, error: unknown): ProxyError {
   if (sqliteCode(error) === SQLITE_BUSY) {
     return new ProxyError('E_STORE', 'config', `${path}: another process has it: give one of the two another --state-dir`, error)
   }
-  return new ProxyError('E_STORE', 'config', `${path}: cannot be opened: ${messageOf(error)}`, error)
+  return new ProxyError(
+    'E_STORE',
+    'config',
+    `${path}: cannot be opened: ${messageOf(error)}; give a --state-dir that this user can write to`,
+    error,
+  )
 }
 
 /** Moves the file, and what SQLite keeps beside it, to where nothing is. */

@@ -14,7 +14,9 @@ parentPort?.on('message', (request: StoreRequest) => {
     parentPort?.postMessage(answer(request))
   } catch (error) {
     const origin = error instanceof ProxyError && error.origin === 'config' ? 'config' : 'system'
-    parentPort?.postMessage({ kind: 'failed', reason: messageOf(error), origin } satisfies StoreReply)
+    // SQLite's own words say what is wrong, and not what to do.
+    const fix = error instanceof ProxyError ? '' : '; see that the disk of --state-dir has room and takes writes'
+    parentPort?.postMessage({ kind: 'failed', reason: `${messageOf(error)}${fix}`, origin } satisfies StoreReply)
   }
 })
 

@@ -72,7 +72,12 @@ export async function openVipKeeper(options: VipKeeperOptions): Promise<VipKeepe
   const machine = new Machine(options.ip)
   await machine.look()
   const instance = await openInstance()
-  if (!instance) throw new ProxyError('E_VIP_MODE', 'system', 'too many instances make VIPs local on this machine')
+  if (!instance)
+    throw new ProxyError(
+      'E_VIP_MODE',
+      'system',
+      'too many instances make VIPs local on this machine: give this one --vip-mode present',
+    )
   return new Keeper(options, machine, instance)
 }
 

@@ -31,7 +31,12 @@ export class Machine {
   async look(): Promise<LocalTable> {
     const json: string[] = []
     for (const output of await Promise.all(FAMILIES.map((family) => this.#ip.localRoutes(family)))) {
-      if ('failed' in output) throw new ProxyError('E_VIP_MODE', 'system', `cannot read local addresses: ${output.failed}`)
+      if ('failed' in output)
+        throw new ProxyError(
+          'E_VIP_MODE',
+          'system',
+          `cannot read local addresses: ${output.failed}; see that "ip route show table local" works here`,
+        )
       json.push(output.json)
     }
     this.#table = readLocalTable(json)

@@ -59,7 +59,8 @@ export function planVips(wanted: VipMode | 'auto', facts: VipFacts): VipPlan {
     return possible ? { mode: 'anyip', reason } : { mode: 'present', reason: `anyip is not possible: ${reason}` }
   }
   const { possible, reason } = stateOf(wanted)
-  if (!possible) throw new ProxyError('E_VIP_MODE', 'system', `--vip-mode ${wanted}: ${reason}`)
+  if (!possible)
+    throw new ProxyError('E_VIP_MODE', 'system', `--vip-mode ${wanted}: ${reason}; leave it at auto, or see docs/vips.md`)
   return { mode: wanted, reason: 'it was asked for' }
 }
 

@@ -105,7 +105,7 @@ describe('file of tokens', () => {
     ['0123456789abcdef,a b', 'line 1: write TOKEN,NAME with a name of letters, digits and . _ - : @'],
     ['0123456789abcdef,a,admin', 'line 1: after the name there may be read-only and nothing else'],
     ['0123456789abcdef,a,read-only,x', 'line 1: after the name there may be read-only and nothing else'],
-    ['\n# nothing\n', 'there is no token in it'],
+    ['\n# nothing\n', 'there is no token in it: write a line TOKEN,NAME'],
   ])('%j: %s', (text, message) => {
     expect(() => parseTokens(text)).toThrow(new RegExp(`^${message}$`))
     expect(() => parseTokens(text)).not.toThrow(/0123456789|short/)

@@ -89,7 +89,9 @@ describe('doctor', () => {
       byName: { vips: { found: 'freebind: it was asked for' }, addresses: { status: 'ok' } },
     })
     expect(await checks(tree, { ...flags, vipMode: ['freebind'], engine: ['node'] })).toMatchObject({
-      byName: { vips: { status: 'fail', found: '--vip-mode freebind: needs the native engine' } },
+      byName: {
+        vips: { status: 'fail', found: '--vip-mode freebind: needs the native engine; leave it at auto, or see docs/vips.md' },
+      },
     })
   })
 
@@ -106,8 +108,9 @@ describe('doctor', () => {
     using tree = makeKernelTree(MACHINE)
     expect(await examine(tree, { ipvs: true })).toEqual({
       code: 0,
-      out: ['IPVS works here', '  /proc/net/ip_vs: not there', '  /proc/modules: ip_vs is loaded'].join('\n'),
+      out: ['IPVS works here', '  /proc/net/ip_vs: not there', '  /proc/modules: ip_vs is loaded', ''].join('\n'),
       err: '',
+      drawn: '',
     })
     tree.set('/proc/modules', '')
     const { code, out } = await examine(tree, { ipvs: true, json: true })

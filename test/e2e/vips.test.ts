@@ -213,7 +213,7 @@ describe.skipIf(noNamespaces !== undefined)(`VIPs on a machine that lacks them${
     }
     await using anyip = start('anyip')
     expect((await anyip.exit).code).toBe(1)
-    expect(anyip.err()).toContain('portald: --vip-mode anyip: CAP_NET_ADMIN is missing\n')
+    expect(anyip.err()).toContain('portald: --vip-mode anyip: CAP_NET_ADMIN is missing; leave it at auto, or see docs/vips.md\n')
     await using auto = start('auto')
     expect(await auto.event('vip.mode')).toMatchObject({
       mode: 'present',
@@ -280,7 +280,7 @@ describe.skipIf(noNamespaces !== undefined)(`VIPs on a machine that lacks them${
     const { code, err } = await runCommand(['run', '--engine', 'node', '--vip-mode', 'freebind', '--file', ENDPOINTS[4][0]])
     expect({ code, err: err.split('\n').at(-2) }).toEqual({
       code: 1,
-      err: 'portald: --vip-mode freebind: needs the native engine',
+      err: 'portald: --vip-mode freebind: needs the native engine; leave it at auto, or see docs/vips.md',
     })
   })
 })

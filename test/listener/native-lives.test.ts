@@ -11,26 +11,30 @@ import { libc, nativeEngine, WITHOUT_NATIVE } from '../support/native-engine.ts'
 import { Trouble } from '../support/trouble.ts'
 
 const WHERE = { network: '127.42.2', firstPort: 13_000 }
+const REFUSED = 'eventfd: EMFILE: raise the limit on descriptors (ulimit -n, LimitNOFILE)'
 
 interface Troubled extends AsyncDisposable {
   readonly world: World
   readonly trouble: Trouble
   readonly deaths: string[]
+  readonly revived: number[]
   readonly faults: string[]
 }
 
 async function openTroubled(workers: number, descriptors = 6_000): Promise<Troubled> {
   const trouble = new Trouble()
   const deaths: string[] = []
+  const revived: number[] = []
   const faults: string[] = []
   const openEngine = nativeEngine({
     workers,
     trouble: trouble.words,
     onDeath: (row, reason) => deaths.push(`${row}: ${reason}`),
+    onRevival: (row) => revived.push(row),
     onFault: (row, reason) => faults.push(`${row}: ${reason}`),
   })
   const world = await EngineWorld.open({ ...WHERE, openEngine, workers, descriptors })
-  return { world, trouble, deaths, faults, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }
+  return { world, trouble, deaths, revived, faults, [Symbol.asyncDispose]: () => world[Symbol.asyncDispose]() }
 }
 
 describe.skipIf(!libc)(`a native worker${WITHOUT_NATIVE}`, () => {
@@ -69,6 +73,7 @@ describe.skipIf(!libc)(`a native worker${WITHOUT_NATIVE}`, () => {
     trouble.kill()
     await tcp.publish()
     await eventually(() => expect(deaths).toEqual(['0: killed by a test']))
+    await eventually(() => expect(troubled.revived).toEqual([0]))
     expect([await client.closes(), await waiting.closes()]).toEqual(['reset', 'reset'])
     expect(await tcp.record()).toMatchObject({
       end: 'internal',
@@ -189,7 +194,7 @@ describe.skipIf(!libc)(`a native worker${WITHOUT_NATIVE}`, () => {
     trouble.kill()
     await listener.publish()
     await (await listener.connect()).receives('hello')
-    expect(deaths).toEqual(['killed by a test', 'eventfd: EMFILE', 'eventfd: EMFILE'])
+    expect(deaths).toEqual(['killed by a test', REFUSED, REFUSED])
   })
 
   it('survives an error of ours in one session, which ends as internal', async () => {

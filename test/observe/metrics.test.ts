@@ -40,8 +40,8 @@ function add(views: Ledger, row: number, slot: number, cell: number, value: numb
 }
 
 const pulse = async () => [
-  { cpuMs: 1500, answerMs: 2 },
-  { cpuMs: undefined, answerMs: undefined },
+  { answered: true, cpuMs: 1500, answerMs: 2 },
+  { answered: false, cpuMs: undefined, answerMs: undefined },
 ]
 
 function reading(more: Partial<MetricsReading> = {}): MetricsReading {

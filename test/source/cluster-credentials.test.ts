@@ -64,7 +64,8 @@ describe('credentials', () => {
     })
     await expect(createCredentialSource({ kind: 'in-cluster' })(false)).rejects.toMatchObject({
       code: 'E_CONFIG',
-      message: 'in-cluster access: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in every pod',
+      message:
+        'in-cluster access: KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in every pod; elsewhere give --kubeconfig',
     })
   })
 })

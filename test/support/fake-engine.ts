@@ -126,7 +126,7 @@ export class FakeEngine implements Engine {
   }
 
   async pulse(): Promise<readonly WorkerPulse[]> {
-    return [{ cpuMs: 0, answerMs: 0 }]
+    return [{ answered: true, cpuMs: 0, answerMs: 0 }]
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

@@ -23,6 +23,7 @@ function unexpected(what: string): void {
 export interface NativeTestOptions {
   readonly workers: number
   readonly onDeath?: (row: number, reason: string) => void
+  readonly onRevival?: (row: number) => void
   readonly onFault?: (row: number, reason: string) => void
   /** Words shared with the workers, whose entry is then `troubled-worker.ts`. */
   readonly trouble?: Int32Array<SharedArrayBuffer>
@@ -34,6 +35,7 @@ export interface NativeTestOptions {
 export function nativeEngine({
   workers,
   onDeath,
+  onRevival,
   onFault,
   trouble,
   mainLibc,
@@ -49,6 +51,7 @@ export function nativeEngine({
       clock,
       createPolicy: (row) => new RouteSessionPolicy(shared, row, clock, systemRandom),
       onDeath: onDeath ?? ((row, reason) => unexpected(`worker ${row} died: ${reason}`)),
+      onRevival: onRevival ?? (() => {}),
       onFault: onFault ?? ((row, reason) => unexpected(`worker ${row}: ${reason}`)),
     })
 }

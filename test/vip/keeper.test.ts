@@ -168,7 +168,9 @@ describe('the keeper of VIPs', () => {
     await world.serve(['10.96.0.1'])
     world.kernel.unreadable = 'out of memory'
     await world.pass(LOOK_MS)
-    expect(world.failures).toEqual([': cannot read local addresses: out of memory'])
+    expect(world.failures).toEqual([
+      ': cannot read local addresses: out of memory; see that "ip route show table local" works here',
+    ])
     expect(world.keeper.isLocal(ip('10.96.0.1'))).toBe(true)
     world.kernel.unreadable = undefined
   })

@@ -22,7 +22,10 @@ describe('the VIP mode', () => {
   ])('is present by itself where it may not: %s', (reason, facts) => {
     expect(planVips('auto', { ...FACTS, ...facts })).toEqual({ mode: 'present', reason: `anyip is not possible: ${reason}` })
     expect(() => planVips('anyip', { ...FACTS, ...facts })).toThrow(
-      expect.objectContaining({ code: 'E_VIP_MODE', message: `--vip-mode anyip: ${reason}` }),
+      expect.objectContaining({
+        code: 'E_VIP_MODE',
+        message: `--vip-mode anyip: ${reason}; leave it at auto, or see docs/vips.md`,
+      }),
     )
   })
 

@@ -71,7 +71,7 @@ export class ReloadedFiles<T> {
     return this.#options.paths
       .map((path) => {
         const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true })
-        if (size > MOST_BYTES) throw new ProxyError('E_ADMIN', 'config', 'is larger than 1 MiB')
+        if (size > MOST_BYTES) throw new ProxyError('E_ADMIN', 'config', 'is larger than 1 MiB: name another file')
         return `${dev}:${ino}:${size}:${mtimeNs}:${ctimeNs}`
       })
       .join()

@@ -23,8 +23,9 @@ export function parseTokens(text: string): Tokens {
     }
     return [{ digest: digestOf(token), caller: { name, mayWrite: right === undefined } }]
   })
-  if (tokens.length === 0) throw new ProxyError('E_ADMIN', 'config', 'there is no token in it')
-  if (tokens.length > MOST_TOKENS) throw new ProxyError('E_ADMIN', 'config', `it has more than ${MOST_TOKENS} tokens`)
+  if (tokens.length === 0) throw new ProxyError('E_ADMIN', 'config', 'there is no token in it: write a line TOKEN,NAME')
+  if (tokens.length > MOST_TOKENS)
+    throw new ProxyError('E_ADMIN', 'config', `it has more than ${MOST_TOKENS} tokens: take out what nobody uses`)
   return tokens
 }
 

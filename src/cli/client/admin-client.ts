@@ -50,7 +50,9 @@ export function createAdminClient(text: string, owner: ProcessOwner, { token, ca
         ...(tls && ca && { ca }),
       } as const
       const asking = tls ? requestInTls(options, resolve) : request(options, resolve)
-      asking.setTimeout(PATIENCE_MS, () => asking.destroy(new ProxyError('E_ASK', 'system', `${shown}: no answer within 30s`)))
+      asking.setTimeout(PATIENCE_MS, () =>
+        asking.destroy(new ProxyError('E_ASK', 'system', `${shown}: no answer within 30s: its log may say why`)),
+      )
       asking.on('error', (error) => reject(signal?.aborted ? error : unreachable(shown, error)))
       asking.end(body)
     })
@@ -146,7 +148,9 @@ function unreachable(shown: string, error: unknown): ProxyError {
     return new ProxyError('E_ASK', 'system', `${shown}: its certificate is not trusted (${code}): ${fix}`, error)
   }
   const nobody = code === 'ECONNREFUSED' || code === 'ENOENT'
-  const why = nobody ? 'no portald answers there: is it running, and with this --admin?' : messageOf(error)
+  const why = nobody
+    ? 'no portald answers there: is it running, and with this --admin?'
+    : `${messageOf(error)}; is this the --admin of portald?`
   return new ProxyError('E_ASK', 'system', `${shown}: ${why}`, error)
 }
 

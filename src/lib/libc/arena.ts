@@ -1,7 +1,8 @@
 import { ProxyError } from '../errors.ts'
 import { MAP_ANONYMOUS, MAP_FIXED_NOREPLACE, MAP_PRIVATE, PROT_READ, PROT_WRITE } from './constants.ts'
-import { ERRNO, errnoName } from './errno.ts'
+import { ERRNO } from './errno.ts'
 import type { Libc } from './load.ts'
+import { refusedCall } from './refused-call.ts'
 
 /** Up to here a number is a small integer for V8: passing it to a foreign function allocates nothing. */
 const SMALL_END = 2 ** 31
@@ -75,7 +76,7 @@ export class Arena implements Disposable {
 export function openArena(libc: Libc, bytes: number): Arena {
   const size = Math.ceil(bytes / PAGE_BYTES) * PAGE_BYTES
   const address = mapSmall(libc, size) ?? map(libc, 0, size, 0)
-  if (address < 0) throw new ProxyError('E_ENGINE', 'system', `map ${size} bytes: ${errnoName(libc.errno[0] as number)}`)
+  if (address < 0) throw refusedCall(`map ${size} bytes`, libc.errno[0] as number)
   return new Arena(libc, address, size)
 }
 

@@ -45,6 +45,9 @@ export const SOCKADDR_IN = { family: 0, port: 2, address: 4, bytes: 16 } as cons
 /** `struct sockaddr_in6`; the flow label is big-endian, the scope is not. */
 export const SOCKADDR_IN6 = { family: 0, port: 2, flow: 4, address: 8, scope: 24, bytes: 28 } as const
 
+/** `struct sockaddr_un`. */
+export const SOCKADDR_UN = { family: 0, path: 2, pathBytes: 108, bytes: 110 } as const
+
 /** `struct in_pktinfo`: interface, the address to answer from, the address in the header. */
 export const IN_PKTINFO = { interface: 0, local: 4, destination: 8, bytes: 12 } as const
 

@@ -58,6 +58,8 @@ export interface NativeEngineOptions {
   readonly createPolicy: (row: number) => SessionPolicy
   /** Told when a worker died and will be replaced. */
   readonly onDeath: (row: number, reason: string) => void
+  /** Told whenever a worker has taken a dead one's place. */
+  readonly onRevival?: (row: number) => void
   /** Told of an error of ours that ended one session of a worker. */
   readonly onFault: (row: number, reason: string) => void
 }
@@ -121,7 +123,10 @@ class NativeEngine implements Engine {
         workers,
         policyFor: (row, listeners) => this.#policyFor(row, listeners),
         onDeath,
-        onRevival: (worker) => this.#instruct(worker),
+        onRevival: (worker) => {
+          this.#instruct(worker)
+          options.onRevival?.(worker.row)
+        },
       })
     } catch (error) {
       this.#freeMemory()

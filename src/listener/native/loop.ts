@@ -2,10 +2,11 @@ import { readlinkSync } from 'node:fs'
 import type { MessagePort } from 'node:worker_threads'
 import { receiveMessageOnPort } from 'node:worker_threads'
 import { type Clock, systemClock } from '../../lib/clock.ts'
-import { messageOf, ProxyError } from '../../lib/errors.ts'
+import { messageOf } from '../../lib/errors.ts'
 import { EPOLLIN } from '../../lib/libc/constants.ts'
-import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
+import { ERRNO } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
+import { refusedCall } from '../../lib/libc/refused-call.ts'
 import type { RouteDelta } from '../../model/delta.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import type { SessionFilter, SessionPolicy, TraceOrder } from '../listener.ts'
@@ -105,7 +106,7 @@ export class Loop {
     const bell = start.bells[start.row] as number
     const watched = context.watch(bell, EPOLLIN, KIND_BELL << KIND_SHIFT, 0)
     if (!watched || !context.watch(start.wakeFd, EPOLLIN, KIND_WAKE << KIND_SHIFT, 0)) {
-      throw new ProxyError('E_ENGINE', 'system', `epoll_ctl: ${errnoName(context.errno[0] as number)}`)
+      throw refusedCall('epoll_ctl', context.errno[0] as number)
     }
   }
 
@@ -128,7 +129,7 @@ export class Loop {
     const count = calls.epoll_wait(epoll, events.address, events.capacity, this.#waitMs())
     const error = count < 0 ? (errno[0] as number) : 0
     const now = clock.tick()
-    if (error !== 0 && error !== ERRNO.EINTR) throw new ProxyError('E_ENGINE', 'system', `epoll_wait: ${errnoName(error)}`)
+    if (error !== 0 && error !== ERRNO.EINTR) throw refusedCall('epoll_wait', error)
     const told = Atomics.load(this.#control, MESSAGE_WORD) !== 0
     if (told) this.#readControl()
     for (let n = 0; n < count; n++) {

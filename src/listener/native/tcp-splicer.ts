@@ -1,6 +1,6 @@
-import { ProxyError } from '../../lib/errors.ts'
 import { SPLICE_F_MOVE, SPLICE_F_NONBLOCK } from '../../lib/libc/constants.ts'
-import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
+import { ERRNO } from '../../lib/libc/errno.ts'
+import { refusedCall } from '../../lib/libc/refused-call.ts'
 import { MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
 import { PipePool } from './pipe-pool.ts'
 import { ABORTED, HUNG_UP, READABLE, type TcpTable, TIMED_OUT, UNWRITABLE, URGENT, WRITABLE } from './tcp-table.ts'
@@ -72,7 +72,7 @@ export class TcpSplicer implements Disposable {
       if (read <= 0) {
         const error = read < 0 ? (errno[0] as number) : 0
         if (error === ERRNO.EINTR && ++interrupted <= MOST_INTERRUPTIONS) continue
-        throw new ProxyError('E_ENGINE', 'system', `read a pipe: ${errnoName(error)}`)
+        throw refusedCall('read a pipe', error)
       }
       bytes.set(arena.u8.subarray(copyOffset, copyOffset + read), done)
       pipes.moved(pipe, -read)

@@ -1,5 +1,4 @@
 import type { Clock } from '../../lib/clock.ts'
-import { ProxyError } from '../../lib/errors.ts'
 import { type Arena, openArena } from '../../lib/libc/arena.ts'
 import type { Calls } from '../../lib/libc/calls.ts'
 import {
@@ -13,9 +12,9 @@ import {
   TCP_USER_TIMEOUT,
 } from '../../lib/libc/constants.ts'
 import { EpollChange, EpollEvents } from '../../lib/libc/epoll-events.ts'
-import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import { INT_BYTES, OptionValues } from '../../lib/libc/option-values.ts'
+import { refusedCall } from '../../lib/libc/refused-call.ts'
 import { SOCKET_ADDRESS_BYTES } from '../../lib/libc/socket-address.ts'
 import type { SessionPolicy } from '../listener.ts'
 import { HEADER_ROOM_BYTES } from '../proxy-header.ts'
@@ -146,7 +145,7 @@ export class WorkerContext implements Disposable {
     this.one = arena.addressOf(one)
     this.#addresses = arena.allocate(endpointSlots * ADDRESS_STRIDE, 64)
     this.epoll = this.calls.epoll_create1(EPOLL_CLOEXEC)
-    if (this.epoll < 0) throw new ProxyError('E_ENGINE', 'system', `epoll_create1: ${errnoName(this.errno[0] as number)}`)
+    if (this.epoll < 0) throw refusedCall('epoll_create1', this.errno[0] as number)
     estate.descriptors[EPOLL_CELL] = this.epoll + 1
   }
 

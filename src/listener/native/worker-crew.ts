@@ -1,7 +1,7 @@
-import { messageOf, ProxyError } from '../../lib/errors.ts'
+import { messageOf } from '../../lib/errors.ts'
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../lib/libc/constants.ts'
-import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
+import { refusedCall } from '../../lib/libc/refused-call.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import { clearActive, type LedgerRow, ledgerViews } from '../../model/shared-layout.ts'
 import { callEverybody, clearLines, type LineViews, lineViews } from '../../model/shared-lines.ts'
@@ -132,6 +132,6 @@ export class WorkerCrew {
 
 function openBell({ calls, errno }: Libc): number {
   const bell = calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
-  if (bell < 0) throw new ProxyError('E_ENGINE', 'system', `eventfd: ${errnoName(errno[0] as number)}`)
+  if (bell < 0) throw refusedCall('eventfd', errno[0] as number)
   return bell
 }

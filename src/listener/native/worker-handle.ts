@@ -1,9 +1,9 @@
 import { MessageChannel, type MessagePort, Worker } from 'node:worker_threads'
 import type { Clock } from '../../lib/clock.ts'
-import { messageOf, ProxyError } from '../../lib/errors.ts'
+import { messageOf } from '../../lib/errors.ts'
 import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../lib/libc/constants.ts'
-import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
+import { refusedCall } from '../../lib/libc/refused-call.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import { MOST_FLOWS } from '../sctp/associations.ts'
 import {
@@ -87,7 +87,7 @@ export class WorkerHandle {
     this.#settings = settings
     this.row = row
     this.#wakeFd = libc.calls.eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)
-    if (this.#wakeFd < 0) throw new ProxyError('E_ENGINE', 'system', `eventfd: ${errnoName(libc.errno[0] as number)}`)
+    if (this.#wakeFd < 0) throw refusedCall('eventfd', libc.errno[0] as number)
     this.#pipes = Math.min(MOST_PIPES, Math.floor(descriptors / PIPE_SHARE / 2))
     const half = Math.min(MOST_SESSIONS, Math.max(1, Math.floor((descriptors - 2 * this.#pipes) / 2)))
     // Clients are accepted meanwhile: whether there is room for sessions is asked before they come.

@@ -9,13 +9,13 @@ const NS_PER_MS = 1e6
 
 /** Asks one worker how it is; nothing but the question costs it anything. */
 export async function feelPulse(worker: WorkerHandle, clock: Clock): Promise<WorkerPulse> {
-  if (worker.over) return { cpuMs: undefined, answerMs: undefined }
+  if (worker.over) return { answered: false, cpuMs: undefined, answerMs: undefined }
   const askedMs = clock.now()
   const late = Promise.withResolvers<undefined>()
   using _patience = clock.after(PATIENCE_MS, () => late.resolve(undefined))
   const answer = await Promise.race([worker.ask({ do: 'pulse' }), late.promise])
   const answerMs = answer ? clock.now() - askedMs : PATIENCE_MS
-  return { cpuMs: answer && cpuOf(answer.count), answerMs }
+  return { answered: answer !== undefined, cpuMs: answer && cpuOf(answer.count), answerMs }
 }
 
 /** How long a thread of this process has run, as the scheduler counts it. */

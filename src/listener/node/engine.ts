@@ -103,7 +103,7 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
     async pulse() {
       const askedMs = clock.now()
       await nextTurn()
-      return [{ cpuMs: cpuMs(), answerMs: clock.now() - askedMs }]
+      return [{ answered: true, cpuMs: cpuMs(), answerMs: clock.now() - askedMs }]
     },
     async [Symbol.asyncDispose]() {
       const all = [...listeners.values(), ...closed]

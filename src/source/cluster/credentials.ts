@@ -54,8 +54,9 @@ export function createCredentialSource(access: ClusterAccess): CredentialSource 
 
   function serverOf(loaded: KubeConfig): URL {
     const text = loaded.getCurrentCluster()?.server
-    if (text === undefined) throw failure(access, 'its current-context names no cluster')
-    if (!URL.canParse(text)) throw failure(access, `its server is no URL: ${text}`)
+    if (text === undefined)
+      throw failure(access, 'its current-context names no cluster: choose one with "kubectl config use-context"')
+    if (!URL.canParse(text)) throw failure(access, `its server is no URL: ${text}: write https://HOST:PORT`)
     return new URL(text)
   }
 }
@@ -73,7 +74,10 @@ async function load(access: ClusterAccess, content: string): Promise<Loaded> {
     return { config, tokenFile: tokenFileOf(content, access.path, config.getCurrentUser()?.name) }
   }
   if (!process.env['KUBERNETES_SERVICE_HOST'] || !process.env['KUBERNETES_SERVICE_PORT']) {
-    throw failure(access, 'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in every pod')
+    throw failure(
+      access,
+      'KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT are not set, as they are in every pod; elsewhere give --kubeconfig',
+    )
   }
   config.loadFromCluster()
   return { config, tokenFile: undefined }

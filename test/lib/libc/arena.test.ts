@@ -95,6 +95,8 @@ describeLibc('arena', (libc) => {
 
   it('names the reason when the system has no memory', () => {
     const poor = withMmap(libc, () => failing(libc, ERRNO.ENOMEM))
-    expect(() => openArena(poor, 64)).toThrow(expect.objectContaining({ code: 'E_ENGINE', message: 'map 65536 bytes: ENOMEM' }))
+    expect(() => openArena(poor, 64)).toThrow(
+      expect.objectContaining({ code: 'E_ENGINE', message: 'map 65536 bytes: ENOMEM: give it more memory' }),
+    )
   })
 })
