@@ -4,6 +4,7 @@ import { Overlay } from '../balancer/overlay.ts'
 import type { HealthChange, HealthKeeper } from '../health/keeper.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
+import { messageOf } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import { Slices } from '../lib/steps.ts'
 import type { Engine, ListenerStatus } from '../listener/listener.ts'
@@ -20,6 +21,7 @@ import { type Departure, Departures } from './departures.ts'
 import { type CheckSettings, createEndpointHealth } from './endpoint-health.ts'
 import { EndpointHistory } from './endpoint-history.ts'
 import { Needs } from './needs.ts'
+import { Offers } from './offers.ts'
 import { Publisher } from './publish.ts'
 import { SessionLog } from './session-log.ts'
 import type { Vips } from './vips.ts'
@@ -66,6 +68,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #affinity: AffinityTable
   #affinityEntries = 0
   readonly #needs: Needs
+  readonly #offers: Offers
   /** Routes as the engine has them. */
   readonly #published = new Map<ListenerKey, PublishedRoute>()
   readonly #departures: Departures
@@ -107,6 +110,12 @@ export class DataPlane implements AsyncDisposable {
         this.#closed.push(id)
         options.logger.info('listener.closed', 'closed', { key: route.key, kind: route.kind, service: route.service.key })
       },
+    })
+    this.#offers = new Offers({
+      clock,
+      published: this.#published,
+      publish: (set) => engine.publish({ revision: this.#acknowledged, set, remove: [] }),
+      onFailure: (error) => options.logger.warn('snapshot.failed', messageOf(error)),
     })
     this.#departures = new Departures(clock, (slots, end, why) => void this.#cut(slots, end, why))
   }
@@ -179,14 +188,15 @@ export class DataPlane implements AsyncDisposable {
     this.#departures[Symbol.dispose]()
     this.health[Symbol.dispose]()
     this.overlay[Symbol.dispose]()
+    const offered = this.#offers[Symbol.asyncDispose]()
     await this.#options.engine[Symbol.asyncDispose]()
+    await offered
     this.sessionLog[Symbol.dispose]()
   }
 
   /** Sessions that wait for a place at these routes are asked for again: an endpoint of theirs may be had again. */
   offer(isMeant: (route: PublishedRoute) => boolean): void {
-    const set = [...this.#published.values()].filter((route) => route.limits !== undefined && isMeant(route))
-    if (set.length > 0) void this.#options.engine.publish({ revision: this.#acknowledged, set, remove: [] })
+    this.#offers.add(isMeant)
   }
 
   /** The rings of ended sessions are empty. */
