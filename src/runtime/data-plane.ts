@@ -222,13 +222,17 @@ export class DataPlane implements AsyncDisposable {
   }
 
   /** Whoever works again starts slowly, where others are there to carry the rest. Where so few work that all are used, nobody
-   *  believes that they are down, and no session ends for it. */
-  #healthChanged({ owner, service, endpoint, slot, state, up, allUsed }: HealthChange): void {
+   *  believes that they are down, and no session ends for it; when enough work again, those that are down still are believed. */
+  #healthChanged({ owner, service, endpoint, slot, state, up, allUsed, others }: HealthChange): void {
     if (state === 'up' && up > 1) this.overlay.returned(owner, service, endpoint)
     if (state === 'up') this.offer((route) => route.service === service)
     const options = this.#snapshot?.services.get(owner)?.input.value.options
     if (state !== 'down') this.#departures.back(slot, 'endpoint-down')
-    else if (options && !allUsed) this.#departures.left([slot], 'endpoint-down', options.onEndpointDown)
+    if (allUsed) for (const other of others) this.#departures.back(other, 'endpoint-down')
+    else if (options) {
+      const down = state === 'down' ? [slot, ...others] : others
+      this.#departures.left(down, 'endpoint-down', options.onEndpointDown)
+    }
   }
 
   #reserve(compiled: CompiledService): void {
