@@ -27,6 +27,7 @@ const DOORS: Readonly<Record<string, readonly string[] | 'all'>> = {
   'balancer/schedulers': ['registry.ts'],
   'source/cluster': ['cluster-source.ts'],
   'admin/kube': ['kube-routes.ts'],
+  'admin/ui': ['ui-routes.ts'],
   'admin/front': ['front.ts', 'application.ts', 'registrar.ts', 'status.ts'],
   'health/checks': ['ask-endpoint.ts'],
   'listener/node': ['engine.ts'],

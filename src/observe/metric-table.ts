@@ -124,6 +124,17 @@ export const METRICS = {
     help: 'Clients forgotten early because the affinity table was full.',
     labels: [],
   },
+  portald_limited_clients: { type: 'gauge', help: 'Clients whose sessions are counted one by one.', labels: [] },
+  portald_limited_client_evictions_total: {
+    type: 'counter',
+    help: 'Clients without a session whose pace was forgotten early because the table was full.',
+    labels: [],
+  },
+  portald_uncounted_sessions_total: {
+    type: 'counter',
+    help: 'Sessions let in without a limit on their client because the table was full.',
+    labels: [],
+  },
   portald_listeners: { type: 'gauge', help: 'Listeners by what they do.', labels: ['state'] },
   portald_vips: { type: 'gauge', help: 'Addresses of Services that this process made addresses of the machine.', labels: [] },
   portald_source_synced: { type: 'gauge', help: '1 once the source was read whole, else 0.', labels: ['source'] },

@@ -79,6 +79,36 @@ describe('the INIT of an SCTP client', () => {
     expect(world.table.flows).toBe(0)
   })
 
+  it('is refused where its client has as many associations as it may, and each that ends makes room for one', () => {
+    const world = createSctpWorld()
+    const prefix = { ipv4: 32, ipv6: 64 }
+    const rules = {
+      allow: [],
+      deny: [],
+      sessions: 2,
+      clientRate: undefined,
+      serviceRate: undefined,
+      prefix,
+      turnAway: 'drop',
+    } as const
+    world.publish(['10.1.0.1'], { clientRules: rules })
+    const first = new ScriptedAssociation(world, 40_000).establish()
+    new ScriptedAssociation(world, 40_001).ask()
+    const third = new ScriptedAssociation(world, 40_002)
+    expect(third.sayUnder(0, init(5))).toEqual(['192.0.2.7:40002 tag 5 ABORT'])
+    expect(world.takeEnds()).toEqual(['client-limit'])
+    first.say(abort())
+    third.establish()
+    expect(world.takeEnds()).toEqual(['client-reset'])
+    expect(world.active()).toEqual([2])
+    // One that every endpoint refused makes room, too.
+    world.advance(3_800)
+    expect(world.takeEnds()).toEqual(['connect-timeout'])
+    world.takeTexts()
+    new ScriptedAssociation(world, 40_003).establish()
+    expect(world.active()).toEqual([2])
+  })
+
   it('is refused while the proxy drains, and associations that run are not touched', () => {
     const world = createSctpWorld()
     const peers = new ScriptedAssociation(world).establish()

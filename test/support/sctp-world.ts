@@ -109,6 +109,10 @@ export function createSctpWorld(options: SctpWorldOptions = {}) {
       maxSessionMs: undefined,
       panicPercent: 0,
       limits: undefined,
+      clientRules: undefined,
+      sourceAddresses: [],
+      affinitySlot: serviceSlot,
+      affinityPrefix: undefined,
       ...change,
     }
     const delta = { revision: ++revision, set: [route], remove: [] }

@@ -133,6 +133,7 @@ export class TcpMover {
       listener,
       serviceSlot: this.#context.policy.released(listener),
       lease,
+      ticket: table.tickets[session] as number,
       attempts: table.attempts[session] as number,
       startedMs: table.startedMs[session] as number,
       connectMs: table.connectMs[session] as number,
@@ -184,6 +185,7 @@ export class TcpMover {
     // Main counts before it sends, and the table has more places than clients are accepted for.
     if (session < 0) throw new ProxyError('E_INTERNAL', 'bug', 'no place for a session that was moved')
     table.leases[session] = snapshot.lease
+    table.tickets[session] = snapshot.ticket
     table.attempts[session] = snapshot.attempts
     table.connectMs[session] = snapshot.connectMs
     writeClientWords(table.columns, session, client.address)

@@ -73,6 +73,7 @@ export function countLeft(
     facts.id = session.id
     facts.listener = session.listener
     facts.lease = session.lease
+    facts.ticket = session.ticket
     facts.attempts = session.attempts
     facts.startedMs = session.startedMs
     facts.connectMs = session.connectMs

@@ -7,6 +7,7 @@ export interface SctpColumns {
   readonly ids: Float64Array<SharedArrayBuffer>
   readonly listeners: Int32Array<SharedArrayBuffer>
   readonly leases: Int32Array<SharedArrayBuffer>
+  readonly tickets: Int32Array<SharedArrayBuffer>
   readonly words: Uint32Array<SharedArrayBuffer>
   readonly ports: Uint16Array<SharedArrayBuffer>
   readonly attempts: Uint16Array<SharedArrayBuffer>
@@ -33,6 +34,7 @@ export function createSctpColumns(capacity: number): SctpColumns {
     ids: float64(),
     listeners: int32(),
     leases: int32(),
+    tickets: int32(),
     words: new Uint32Array(new SharedArrayBuffer(16 * capacity)),
     ports: uint16(),
     attempts: uint16(),
@@ -53,6 +55,7 @@ export function readSctpFacts(columns: SctpColumns, flow: number, into: MutableF
   into.id = columns.ids[flow] as number
   into.listener = columns.listeners[flow] as number
   into.lease = columns.leases[flow] as number
+  into.ticket = columns.tickets[flow] as number
   into.attempts = columns.attempts[flow] as number
   into.startedMs = columns.startedMs[flow] as number
   into.connectMs = columns.connectMs[flow] as number

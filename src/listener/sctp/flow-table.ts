@@ -1,4 +1,4 @@
-import type { ClientAddress, Tried } from '../../model/session.ts'
+import { type ClientAddress, NO_TICKET, type Tried } from '../../model/session.ts'
 import { readClientWords, writeClientWords } from '../client-words.ts'
 import { Chains } from './chains.ts'
 import type { SctpColumns } from './flow-columns.ts'
@@ -128,6 +128,7 @@ export class FlowTable {
     writeClientWords(columns, flow, this.#client)
     columns.listeners[flow] = listener
     columns.leases[flow] = NONE
+    columns.tickets[flow] = NO_TICKET
     columns.attempts[flow] = 0
     columns.startedMs[flow] = nowMs
     columns.connectMs[flow] = -1

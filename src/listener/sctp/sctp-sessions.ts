@@ -1,6 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { RouteEndpoint } from '../../model/delta.ts'
-import type { ClientAddress, SessionEnd, Tried } from '../../model/session.ts'
+import { type ClientAddress, NO_TICKET, type SessionEnd, type Tried } from '../../model/session.ts'
 import { lifeEndMs } from '../life-end.ts'
 import type { SessionFilter, SessionPolicy, SessionTimeouts } from '../listener.ts'
 import { MutableFacts } from '../session-facts.ts'
@@ -203,6 +203,8 @@ export class SctpSessions {
       const tried = table.tried(flow)
       const listener = columns.listeners[flow] as number
       const decision = policy().decide(listener, this.#clientOf(flow), tried)
+      const ticket = policy().takeTicket()
+      if (ticket !== NO_TICKET) columns.tickets[flow] = ticket
       if (decision.do !== 'forward') {
         tally.refused++
         own.abortClient(table, flow)
