@@ -33,6 +33,8 @@ export interface HealthChange extends EndpointHealth {
   readonly up: number
   /** Whether so few are up that all of them are used. */
   readonly allUsed: boolean
+  /** Where that began or ceased by it, the slots of the other endpoints that are down. */
+  readonly others: readonly number[]
 }
 
 export interface HealthKeeperOptions {
@@ -50,6 +52,7 @@ interface WatchedPort {
   readonly service: ServicePortKey
   options: HealthOptions
   readonly watches: Map<EndpointKey, Watched>
+  allUsed: boolean
   readonly changes: Record<EndpointState, number>
   readonly checks: { good: number; bad: number }
 }
@@ -140,7 +143,8 @@ export class HealthKeeper implements Disposable {
       return known
     }
     const changes = { up: 0, down: 0, ejected: 0 }
-    const made: WatchedPort = { owner, service, options, watches: new Map(), changes, checks: { good: 0, bad: 0 } }
+    const checks = { good: 0, bad: 0 }
+    const made: WatchedPort = { owner, service, options, watches: new Map(), allUsed: false, changes, checks }
     this.#ports.set(service, made)
     return made
   }
@@ -186,7 +190,9 @@ export class HealthKeeper implements Disposable {
     port.changes[watch.state]++
     const { endpoints, up } = standing(port)
     const allUsed = up === 0 || up * 100 < endpoints * port.options.panicPercent
-    this.#options.onChange({ ...watch.read(), owner: port.owner, slot, before, endpoints, up, allUsed })
+    const others = allUsed === port.allUsed ? [] : othersDown(port, one)
+    port.allUsed = allUsed
+    this.#options.onChange({ ...watch.read(), owner: port.owner, slot, before, endpoints, up, allUsed, others })
   }
 
   /** Looks at what sessions saw since the last time. */
@@ -221,4 +227,9 @@ function standing({ watches }: WatchedPort): { readonly endpoints: number; reado
     if (watch.state === 'up') up++
   }
   return { endpoints, up }
+}
+
+function othersDown({ watches }: WatchedPort, one: Watched): number[] {
+  const others = [...watches.values()].filter((other) => other !== one && other.watch.state === 'down')
+  return others.map(({ slot }) => slot)
 }

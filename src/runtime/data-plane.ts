@@ -5,6 +5,7 @@ import { Overlay } from '../balancer/overlay.ts'
 import type { HealthChange, HealthKeeper } from '../health/keeper.ts'
 import { createBackoff } from '../lib/backoff.ts'
 import type { Clock } from '../lib/clock.ts'
+import { messageOf } from '../lib/errors.ts'
 import type { Random } from '../lib/random.ts'
 import { Slices } from '../lib/steps.ts'
 import type { Engine, ListenerStatus } from '../listener/listener.ts'
@@ -22,6 +23,7 @@ import { type Departure, Departures } from './departures.ts'
 import { type CheckSettings, createEndpointHealth } from './endpoint-health.ts'
 import { EndpointHistory } from './endpoint-history.ts'
 import { Needs } from './needs.ts'
+import { Offers } from './offers.ts'
 import { Publisher } from './publish.ts'
 import { SessionLog } from './session-log.ts'
 import { SourceCheck } from './source-check.ts'
@@ -76,6 +78,7 @@ export class DataPlane implements AsyncDisposable {
   readonly #affinity: AffinityTable
   #affinityEntries = 0
   readonly #needs: Needs
+  readonly #offers: Offers
   /** Routes as the engine has them. */
   readonly #published = new Map<ListenerKey, PublishedRoute>()
   readonly #departures: Departures
@@ -122,6 +125,12 @@ export class DataPlane implements AsyncDisposable {
         this.#closed.push(id)
         options.logger.info('listener.closed', 'closed', { key: route.key, kind: route.kind, service: route.service.key })
       },
+    })
+    this.#offers = new Offers({
+      clock,
+      published: this.#published,
+      publish: (set) => engine.publish({ revision: this.#acknowledged, set, remove: [] }),
+      onFailure: (error) => options.logger.warn('snapshot.failed', messageOf(error)),
     })
     this.#departures = new Departures(clock, (slots, end, why) => void this.#cut(slots, end, why))
   }
@@ -200,14 +209,15 @@ export class DataPlane implements AsyncDisposable {
     this.#departures[Symbol.dispose]()
     this.health[Symbol.dispose]()
     this.overlay[Symbol.dispose]()
+    const offered = this.#offers[Symbol.asyncDispose]()
     await this.#options.engine[Symbol.asyncDispose]()
+    await offered
     this.sessionLog[Symbol.dispose]()
   }
 
   /** Sessions that wait for a place at these routes are asked for again: an endpoint of theirs may be had again. */
   offer(isMeant: (route: PublishedRoute) => boolean): void {
-    const set = [...this.#published.values()].filter((route) => route.limits !== undefined && isMeant(route))
-    if (set.length > 0) void this.#options.engine.publish({ revision: this.#acknowledged, set, remove: [] })
+    this.#offers.add(isMeant)
   }
 
   /** The rings of ended sessions are empty. */
@@ -233,13 +243,17 @@ export class DataPlane implements AsyncDisposable {
   }
 
   /** Whoever works again starts slowly, where others are there to carry the rest. Where so few work that all are used, nobody
-   *  believes that they are down, and no session ends for it. */
-  #healthChanged({ owner, service, endpoint, slot, state, up, allUsed }: HealthChange): void {
+   *  believes that they are down, and no session ends for it; when enough work again, those that are down still are believed. */
+  #healthChanged({ owner, service, endpoint, slot, state, up, allUsed, others }: HealthChange): void {
     if (state === 'up' && up > 1) this.overlay.returned(owner, service, endpoint)
     if (state === 'up') this.offer((route) => route.service === service)
     const options = this.#snapshot?.services.get(owner)?.input.value.options
     if (state !== 'down') this.#departures.back(slot, 'endpoint-down')
-    else if (options && !allUsed) this.#departures.left([slot], 'endpoint-down', options.onEndpointDown)
+    if (allUsed) for (const other of others) this.#departures.back(other, 'endpoint-down')
+    else if (options) {
+      const down = state === 'down' ? [slot, ...others] : others
+      this.#departures.left(down, 'endpoint-down', options.onEndpointDown)
+    }
   }
 
   #reserve(compiled: CompiledService): void {

@@ -80,4 +80,18 @@ describe('sessions of an endpoint that is found down', () => {
     await world.pass(FOUND_MS)
     expect(world.engine.cuts).toHaveLength(1)
   })
+
+  it('are left alone though their time runs already, as soon as so few endpoints work, and have it anew when enough do', async () => {
+    const world = await createWorld({ 'on-endpoint-down': 'drain=30s', 'panic-threshold': '60%' })
+    world.down.add(2)
+    await world.pass(FOUND_MS)
+    world.down.add(1)
+    await world.pass(60_000)
+    expect(world.engine.cuts).toEqual([])
+    world.down.delete(1)
+    await world.pass(20_000)
+    expect(world.engine.cuts).toEqual([])
+    await world.pass(20_000)
+    expect(world.engine.cuts).toEqual([{ filter: { leases: [world.slotOf(2)] }, end: 'drain-timeout' }])
+  })
 })
