@@ -79,7 +79,8 @@ export function nameOf({ namespace, name }: ObjectKey): string {
   return `${namespace}/${name}`
 }
 
-function compareNames(a: ObjectKey, b: ObjectKey): number {
+/** Below 0: the first comes first. */
+export function compareNames(a: ObjectKey, b: ObjectKey): number {
   if (a.namespace !== b.namespace) return a.namespace < b.namespace ? -1 : 1
   if (a.name === b.name) return 0
   return a.name < b.name ? -1 : 1
