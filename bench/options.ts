@@ -19,7 +19,7 @@ export const USAGE = `usage: node bench/run.ts [options] [SCENARIO...]
   --subject NAME    which subjects (default: all); both may repeat or take commas
   --rounds N        rounds over all subjects, interleaved (default 5)
   --seconds N       length of one measured trial (default 5)
-  --warmup N        seconds of the same load before it (default 1)
+  --warmup N        seconds of the same load before it (default 4)
   --rate N          requests a second for half-load, mixed and reload (default: half of what HAProxy does; 2000)
   --out FILE        write FILE.json and FILE.md, into bench/results/ unless FILE has a folder
   --baseline DIR    another working tree of ours to compare with (see bench/compare.sh); --label NAME names it
@@ -52,7 +52,7 @@ export function parseOptions(argv: readonly string[]): Options {
           subject: list,
           rounds: { type: 'string', default: '5' },
           seconds: { type: 'string', default: '5' },
-          warmup: { type: 'string', default: '1' },
+          warmup: { type: 'string', default: '4' },
           rate: { type: 'string' },
           out: { type: 'string' },
           baseline: { type: 'string' },

@@ -27,11 +27,12 @@ const DOORS: Readonly<Record<string, readonly string[] | 'all'>> = {
   'balancer/schedulers': ['registry.ts'],
   'source/cluster': ['cluster-source.ts'],
   'admin/kube': ['kube-routes.ts'],
+  'admin/ui': ['ui-routes.ts'],
   'admin/front': ['front.ts', 'application.ts', 'registrar.ts', 'status.ts'],
   'health/checks': ['ask-endpoint.ts'],
   'listener/node': ['engine.ts'],
   'listener/native': ['engine.ts', 'loop.ts'],
-  'listener/sctp': ['engine.ts'],
+  'listener/sctp': ['associations.ts', 'flow-columns.ts', 'flow-table.ts', 'refusal.ts', 'relay.ts'],
 }
 const LONGEST_LINES = 350
 const FORBIDDEN_NAMES = /(^|\/)(utils?|helpers?|types|common|index)\.ts$/

@@ -1,5 +1,5 @@
 import { AffinityTable } from '../../src/affinity/affinity-table.ts'
-import { AFFINITY_ENTRY_BYTES, AFFINITY_HEADER_BYTES } from '../../src/model/shared-layout.ts'
+import { CLIENT_ENTRY_BYTES, CLIENT_TABLE_HEADER_BYTES } from '../../src/model/shared-layout.ts'
 
 /** What a look-up costs in a table of a million clients, and how much memory that is. Run: node bench/micro/affinity.ts */
 const CLIENTS = 1_000_000
@@ -7,7 +7,7 @@ const ENTRIES = 2 ** 21
 const ROUNDS = 5
 const TIMEOUT_MS = 10_000
 
-const buffer = new SharedArrayBuffer(AFFINITY_HEADER_BYTES + ENTRIES * AFFINITY_ENTRY_BYTES)
+const buffer = new SharedArrayBuffer(CLIENT_TABLE_HEADER_BYTES + ENTRIES * CLIENT_ENTRY_BYTES)
 const table = new AffinityTable(buffer)
 const client = { word0: 0, word1: 0, word2: 0xffff, word3: 0, port: 1 }
 

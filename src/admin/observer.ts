@@ -175,6 +175,7 @@ function readMetrics(
     endpoints: perEndpoint ? now.endpoints : undefined,
     health: proxy.health().totals,
     affinity: now.affinity,
+    clients: now.clients,
     listeners,
     sources: now.sources.map(({ name, state, readAtMs }) => ({ name, synced: state?.synced ?? false, readAtMs })),
     problems: { error: errors, warning: now.problems.length - errors },

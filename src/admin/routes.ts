@@ -7,4 +7,5 @@ export const ADMIN_ROUTES: readonly LazyRegistrar[] = [
   async () => (await import('./export-route.ts')).registerExport,
   async () => (await import('./inspect-routes.ts')).registerInspection,
   async () => (await import('./trace-route.ts')).registerTrace,
+  async () => (await import('./ui/ui-routes.ts')).registerUi,
 ]

@@ -1,4 +1,3 @@
-import { systemClock } from '../lib/clock.ts'
 import type { Configuration, GivenValues } from '../model/config.ts'
 import { showAddress } from '../model/keys.ts'
 import { createObjectParser } from '../model/parse-objects.ts'
@@ -7,12 +6,9 @@ import { type Problem, showProblem } from '../model/problem.ts'
 import type { HealthCheck, Route, Snapshot } from '../model/snapshot.ts'
 import { nodeNameOf, readNodeContext } from '../runtime/node-context.ts'
 import { compile } from '../snapshot/compile.ts'
-import { openFileSource } from '../source/file-source.ts'
-import { mergeStates } from '../source/merge.ts'
-import { openFileParser } from '../source/parser.ts'
-import type { Source, SourceState } from '../source/source.ts'
 import { type CommandContext, EXIT, refuseUsage, usageProblem } from './command-context.ts'
 import { readConfiguration } from './read-configuration.ts'
+import { readFiles } from './read-files.ts'
 
 /** A `check` command line. */
 export interface CheckArguments {
@@ -47,16 +43,9 @@ export async function check({ paths, format, flags }: CheckArguments, context: C
 
 /** Reads files of objects once, as `run` would, and says what they come to. */
 export async function checkFiles(files: readonly string[], configuration: Configuration): Promise<CheckResult> {
-  await using parser = await openFileParser({ clock: systemClock })
-  const states = await Promise.all(
-    [...new Set(files)].map(async (path) => {
-      await using source = await openFileSource(path, { clock: systemClock, parser })
-      return await firstState(source)
-    }),
-  )
   const { serviceNodePortRange: nodePortRange, serviceClusterIpRange: clusterIpRange } = configuration
   const node = readNodeContext({ ...configuration, name: nodeNameOf(configuration) })
-  const found = mergeStates(states)
+  const found = await readFiles(files)
   const objects = createObjectParser(parseOptionsOf(configuration)).parse(found.objects)
   const snapshot = compile(objects, node, { nodePortRange, clusterIpRange, transparentSource: true }, undefined)
   return {
@@ -66,11 +55,6 @@ export async function checkFiles(files: readonly string[], configuration: Config
     notes: objects.notes,
     snapshot,
   }
-}
-
-async function firstState(source: Source): Promise<SourceState | undefined> {
-  for await (const state of source.watch(new AbortController().signal)) return state
-  return undefined
 }
 
 /** By file, then by line. */

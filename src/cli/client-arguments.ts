@@ -14,6 +14,7 @@ export type ClientCommand =
   | 'top'
   | 'trace'
   | 'export'
+  | 'import'
 
 /** A command line of one of them; `options` by their names in camelCase, as they were written. */
 export interface ClientInvocation {
@@ -89,6 +90,7 @@ export function addClientCommands(program: Command, onChosen: (invocation: Clien
     .argument('<SERVICE>', 'whose new sessions: default/web or default/web:http')
     .option('--client <CIDR>', 'Only of clients with this address, or in this range')
     .addOption(output('text', 'json'))
+  add('import').argument('<PATH...>', 'files and folders of objects, YAML or JSON')
   add('export').addOption(new Option('-o, --output <FORMAT>', 'How to print them').choices(['yaml', 'json']).default('yaml'))
   add('log-level').argument('[LEVEL]', `${LOG_LEVELS.join(', ')}; says which one it is when left out`)
 }

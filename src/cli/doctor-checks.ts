@@ -198,7 +198,7 @@ function checkInotify({ inotify }: DoctorFacts): Verdict {
 
 function checkSctp({ sctp }: DoctorFacts): Verdict {
   return ok(
-    sctp ? 'the kernel has it; Services of SCTP are not served yet' : 'not in this kernel; needed for Services of SCTP only',
+    sctp ? 'the kernel has its own loaded: none of ours beside it' : "the kernel's own is not loaded: ours needs CAP_NET_RAW",
   )
 }
 

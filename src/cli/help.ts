@@ -1,7 +1,7 @@
 /** What the help texts say around the lists of options. */
 export const HELP = {
   program: {
-    description: 'A load balancer for TCP and UDP that serves Kubernetes Services from user space.',
+    description: 'A load balancer for TCP, UDP and SCTP that serves Kubernetes Services from user space.',
     examples: `
 Options without a command mean "run".
 
@@ -88,6 +88,13 @@ Examples:
   portald status
   portald status default/web
   portald status -o json | jq -r '.services[].endpoints[] | select(.state != "serving") | .endpoint'`,
+  },
+  import: {
+    description: 'Give objects in files to a running portald through its API.',
+    examples: `
+Examples:
+  portald import services.yaml
+  portald import objects.yaml --admin 127.0.0.1:10246`,
   },
   export: {
     description: 'Print the objects that were given to a running portald through its API.',

@@ -60,9 +60,10 @@ export async function run(given: RunArguments, context: CommandContext, kernel: 
   return await serve({ ...serving, ...onlyWithoutIpvs({ sources, kernel, clock: systemClock, logger }) })
 }
 
-/** The objects of the admin API; in memory only for a process that has no place for them. */
-async function openStore({ stateDir }: Configuration): Promise<OpenedStore> {
-  const folder = stateDir ?? usualStateDir(thisProcess())
+/** The objects of the admin API; in memory only for a process that has no place for them. Without the API the usual place is
+ *  left to whoever has it. */
+async function openStore({ admin, stateDir }: Configuration): Promise<OpenedStore> {
+  const folder = stateDir ?? (admin.length > 0 ? usualStateDir(thisProcess()) : undefined)
   if (folder !== undefined) return await openObjectStore({ folder, clock: systemClock })
   return { store: new JournaledStore({ journal: NO_JOURNAL, firstVersion: versionNow(systemClock) }), damage: undefined }
 }

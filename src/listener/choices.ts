@@ -1,8 +1,12 @@
+import { PrefixMask } from '../affinity/client-prefix.ts'
 import type { Picker, PickerState } from '../balancer/picker.ts'
 import { createPicker } from '../balancer/tiers.ts'
 import { AGAIN } from '../balancer/waiting-lines.ts'
 import type { PublishedRoute, RouteEndpoint, RouteLimits } from '../model/delta.ts'
+import { familyOf, type Ip } from '../model/keys.ts'
+import type { ClientAddress } from '../model/session.ts'
 import type { Decision, Wait } from './listener.ts'
+import { SourcePool } from './source-pool.ts'
 
 type EndpointList = Pick<PublishedRoute, 'endpoints' | 'rotation'>
 
@@ -13,6 +17,9 @@ export class Choices {
   /** The rotation word of the list. */
   readonly rotation: number
   readonly picker: Picker
+  /** The Service slot that affinity remembers clients by. */
+  readonly affinitySlot: number
+  readonly #mask: PrefixMask | undefined
   /** Where a session waits for a place at one of them; undefined: nobody does. */
   readonly full: Wait | undefined
   /** The same for a session that has tried one already. */
@@ -21,6 +28,8 @@ export class Choices {
   readonly held: Wait | undefined
   /** Position by slot. */
   readonly #positions: ReadonlyMap<number, number>
+  /** Position by what affinity remembers; of endpoints with the same address, the first. */
+  readonly #remembered: ReadonlyMap<number, number>
   /** `decisions[position][attempt]`. */
   readonly #decisions: readonly (readonly Decision[])[]
 
@@ -34,13 +43,36 @@ export class Choices {
     this.fullAgain = limits && waitIn(rotation + AGAIN, limits, limits.queueMs, 'queue-timeout')
     this.held = limits?.holdMs === undefined ? undefined : waitIn(rotation, limits, limits.holdMs, 'no-endpoint')
     this.#positions = new Map(endpoints.map((endpoint, position) => [endpoint.slot, position]))
-    this.#decisions = endpoints.map((endpoint) =>
-      connectMs.map((one) => ({ do: 'forward', lease: endpoint.slot, endpoint, connectMs: one, transparent, prelude }) as const),
-    )
+    this.affinitySlot = route.affinitySlot
+    this.#mask = route.affinityPrefix && new PrefixMask(route.affinityPrefix)
+    const byHost = endpoints.some(({ hostSlot }) => hostSlot !== undefined)
+    this.#remembered = byHost ? firstPositions(endpoints) : this.#positions
+    const pools = { 4: poolOf(route.sourceAddresses, 4), 6: poolOf(route.sourceAddresses, 6) }
+    this.#decisions = endpoints.map((endpoint) => {
+      const sources = pools[familyOf(endpoint.address.ip)]
+      const decision = { do: 'forward', lease: endpoint.slot, endpoint, transparent, sources, prelude } as const
+      return connectMs.map((one) => ({ ...decision, connectMs: one }))
+    })
   }
 
   positionOf(slot: number): number {
     return this.#positions.get(slot) ?? -1
+  }
+
+  /** Who affinity takes a client for; good until the next call. */
+  rememberedAs(client: ClientAddress): ClientAddress {
+    return this.#mask === undefined ? client : this.#mask.apply(client)
+  }
+
+  /** What affinity remembers of an endpoint. */
+  affinityOf(position: number): number {
+    const { hostSlot, slot } = this.endpoints[position] as RouteEndpoint
+    return hostSlot ?? slot
+  }
+
+  /** The endpoint that affinity means; -1: it has left. */
+  positionRemembered(remembered: number): number {
+    return this.#remembered.get(remembered) ?? -1
   }
 
   slotAt(position: number): number {
@@ -50,6 +82,19 @@ export class Choices {
   forward(position: number, attempt: number): Decision {
     return (this.#decisions[position] as readonly Decision[])[attempt] as Decision
   }
+}
+
+function firstPositions(endpoints: readonly RouteEndpoint[]): ReadonlyMap<number, number> {
+  const positions = new Map<number, number>()
+  endpoints.forEach(({ hostSlot, slot }, position) => {
+    if (!positions.has(hostSlot ?? slot)) positions.set(hostSlot ?? slot, position)
+  })
+  return positions
+}
+
+function poolOf(addresses: readonly Ip[], family: 4 | 6): SourcePool | undefined {
+  const ips = addresses.filter((ip) => familyOf(ip) === family)
+  return ips.length === 0 ? undefined : new SourcePool(ips)
 }
 
 function waitIn(line: number, { queueLength: most }: RouteLimits, withinMs: number, end: Wait['end']): Wait | undefined {

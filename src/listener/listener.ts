@@ -3,6 +3,7 @@ import type { Cidr, ListenerKey, Protocol, SocketAddress } from '../model/keys.t
 import type { Prelude } from '../model/proxy-header.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../model/session.ts'
 import type { WorkerPulse } from '../model/worker-pulse.ts'
+import type { SourcePool } from './source-pool.ts'
 
 /** What becomes of one new session, or of one more attempt of it. */
 export type Decision =
@@ -15,8 +16,14 @@ export type Decision =
       readonly prelude: Prelude | undefined
       /** Whether the endpoint is to see the client's own address; only engines with `transparent-source` are asked for it. */
       readonly transparent: boolean
+      /** Addresses to connect from where it is not; undefined: the system chooses. */
+      readonly sources: SourcePool | undefined
     }
   | { readonly do: 'refuse'; readonly end: SessionEnd }
+  /** The client is left without an answer for so long, and then refused. Only TCP. */
+  | { readonly do: 'drop'; readonly end: SessionEnd; readonly forMs: number }
+  /** The client is left waiting for so long; then `delayed` decides. Only TCP. */
+  | { readonly do: 'delay'; readonly forMs: number }
   /** First the client has to send a PROXY header; then `introduced` decides. */
   | { readonly do: 'hear'; readonly withinMs: number }
   | Wait
@@ -57,6 +64,11 @@ export interface SessionPolicy {
   /** The first decision for a session that `decide` wanted to hear: its client sent a PROXY header, and is the one that the
    *  header names, or itself. */
   introduced(listener: number, client: ClientAddress): Decision
+  /** The next decision for a session that had to wait, and has. */
+  delayed(listener: number, client: ClientAddress): Decision
+  /** What the last decision counted the client by; {@link NO_TICKET} if by nothing. Whoever takes it puts it into the
+   *  session's facts. One that is not taken before the next decision is void. */
+  takeTicket(): number
   /** Another decision for a session that waits, after `waiting.next` named it. Unless that is to wait, it waits no more. */
   decideAgain(waiter: number, listener: number, client: ClientAddress, tried: readonly Tried[]): Decision
   /** The sessions of this thread that wait, by numbers that the engine gives them. */
@@ -65,7 +77,7 @@ export interface SessionPolicy {
   connectFailed(listener: number, client: ClientAddress, tried: Tried): void
   /** The endpoint is there: an attempt has connected, or datagrams came back. */
   connected(lease: number): void
-  /** Ends the session's lease, if it holds one, counts it and writes its record. */
+  /** Ends the session's lease and its ticket, if it holds them, counts it and writes its record. */
   ended(session: SessionFacts): void
   /** A connected session goes to another thread, with its lease. Returns the Service slot that it counts for, which the
    *  other thread's policy must be told. */
@@ -153,7 +165,7 @@ export interface SessionQuery extends SessionFilter {
 }
 
 /** A session that runs, as it was at one moment. */
-export interface RunningSession extends Omit<SessionFacts, 'end' | 'endedMs'> {
+export interface RunningSession extends Omit<SessionFacts, 'end' | 'endedMs' | 'ticket'> {
   readonly protocol: Protocol
   /** The thread that has it, counted from 0. */
   readonly worker: number
@@ -201,6 +213,8 @@ export interface TraceOrder {
 export interface Engine extends AsyncDisposable {
   readonly name: 'node' | 'native'
   readonly protocols: ReadonlySet<Protocol>
+  /** Why SCTP is not among them; undefined: it is. */
+  readonly sctpRefusal: string | undefined
   readonly can: ReadonlySet<Capability>
   /** Opens the socket of `spec`, or opens a parked one again. Never rejects for a reason of the system's: a bind that
    *  fails is a status. `retryAtMs` in it is 0; the caller decides when to retry. */

@@ -1,12 +1,11 @@
-import { AffinityTable, NO_ENDPOINT } from '../affinity/affinity-table.ts'
-import { pickAgain, wasTried } from '../balancer/picker.ts'
+import { pickAgain } from '../balancer/picker.ts'
 import { Standing } from '../balancer/standing.ts'
 import type { Clock } from '../lib/clock.ts'
 import { type Random, seededRandom } from '../lib/random.ts'
-import type { LocalClients, PublishedRoute, RouteDelta } from '../model/delta.ts'
+import type { LocalClients, RouteDelta } from '../model/delta.ts'
 import type { Cidr } from '../model/keys.ts'
 import type { ClientAddress, SessionFacts, Tried } from '../model/session.ts'
-import { sessionEndNumber } from '../model/session.ts'
+import { NO_TICKET, sessionEndNumber } from '../model/session.ts'
 import {
   connectBucketCell,
   endCell,
@@ -22,10 +21,12 @@ import {
 } from '../model/shared-layout.ts'
 import { RecordWriter } from '../observe/records.ts'
 import { ClientRanges } from './admission.ts'
-import { type Choices, ChoicesMaker } from './choices.ts'
+import { ChoicesMaker } from './choices.ts'
+import { Limiter } from './limiter.ts'
 import type { Decision, SessionPolicy, SessionTimeouts } from './listener.ts'
 import { DENIED, NO_ROUTE, outOfAttempts } from './refusals.ts'
-import { RouteState } from './route-state.ts'
+import { RouteAffinity } from './route-affinity.ts'
+import { isShorter, RouteState } from './route-state.ts'
 import { NEWCOMER, Waiting } from './waiting.ts'
 
 const SESSIONS = serviceCell('sessions')
@@ -37,8 +38,6 @@ const DATAGRAMS_FROM_ENDPOINT = serviceCell('datagramsFromEndpoint')
 const ATTEMPTS = serviceCell('attempts')
 const ATTEMPT_FAILURES = serviceCell('attemptFailures')
 const RETRIES = serviceCell('retries')
-const AFFINITY_HITS = serviceCell('affinityHits')
-const AFFINITY_MISSES = serviceCell('affinityMisses')
 const UDP_EVICTIONS = serviceCell('udpEvictions')
 const CONNECT_MS_SUM = serviceCell('connectMsSum')
 const CONNECTED = serviceCell('connected')
@@ -58,8 +57,8 @@ const NOTHING_TRIED: readonly Tried[] = []
 /** The policy of one thread's sessions; `row` is the thread's row in the ledger.
  *
  *  The life of a session, top to bottom: it begins and is counted (`decide`, nothing tried); where clients come by way of a
- *  load balancer that says who they are, that is heard first (`introduced`); a client whose address is not permitted goes no
- *  further; what a client may be given depends on whether it is on this node; one
+ *  load balancer that says who they are, that is heard first (`introduced`); a client whose address is not permitted, or who
+ *  has as much as it may have (`limiter.ts`), goes no further; what a client may be given depends on whether it is on this node; one
  *  with affinity goes where it went before, if that still serves, whatever its weight; otherwise the scheduler picks an endpoint, untried ones first, and that
  *  choice is remembered. An attempt that fails ends its lease and the affinity (`connectFailed`), and the engine asks
  *  again, until the attempts are used up; where another session of the client has moved already, this one follows. At
@@ -69,7 +68,8 @@ export class RouteSessionPolicy implements SessionPolicy {
   readonly #standing: Standing
   readonly #choices: ChoicesMaker
   readonly #row: LedgerRow
-  readonly #affinity: AffinityTable
+  readonly #affinity: RouteAffinity
+  readonly #limiter: Limiter
   readonly #records: RecordWriter
   readonly waiting: Waiting
   readonly #routes = new Map<number, RouteState>()
@@ -86,11 +86,11 @@ export class RouteSessionPolicy implements SessionPolicy {
     const drawn = seededRandom(random.below(2 ** 32))
     this.#choices = new ChoicesMaker({ ledger: views, row, random: drawn, now: () => clock.now() })
     this.#row = views.rows[row] as LedgerRow
-    this.#affinity = new AffinityTable(shared.affinity)
+    this.#affinity = new RouteAffinity(shared, this.#row, this.#standing, clock)
+    this.#limiter = new Limiter(shared, clock)
     this.#records = new RecordWriter(shared.records[row] as SharedArrayBuffer)
     this.waiting = new Waiting(shared, row, clock, {
-      remembered: (route, choices, client, tried) => this.#remembered(route, choices, client, tried),
-      remember: (route, choices, client, position, tried) => this.#remember(route, choices, client, position, tried),
+      affinity: this.#affinity,
       attempted: (serviceSlot, slot, again) => this.#countAttempt(serviceSlot, slot, again),
     })
   }
@@ -116,8 +116,11 @@ export class RouteSessionPolicy implements SessionPolicy {
     }
     if (tried.length === 0) {
       this.#begin(listener)
-      if (state.introducers !== undefined) return state.introducers.contains(client) ? state.hear : DENIED
-      if (!state.admission.permits(client)) return DENIED
+      if (state.introducers !== undefined) {
+        return state.introducers.contains(client) ? state.hear : this.#limiter.deny(state.limits)
+      }
+      const turnedAway = this.#admit(state, client)
+      if (turnedAway !== undefined) return turnedAway
     }
     return this.#choose(state, client, tried)
   }
@@ -125,13 +128,23 @@ export class RouteSessionPolicy implements SessionPolicy {
   introduced(listener: number, client: ClientAddress): Decision {
     const state = this.#routes.get(listener)
     if (!state) return NO_ROUTE
-    return state.admission.permits(client) ? this.#choose(state, client, NOTHING_TRIED) : DENIED
+    return this.#admit(state, client) ?? this.#choose(state, client, NOTHING_TRIED)
+  }
+
+  delayed(listener: number, client: ClientAddress): Decision {
+    const state = this.#routes.get(listener)
+    return state ? this.#choose(state, client, NOTHING_TRIED) : NO_ROUTE
+  }
+
+  takeTicket(): number {
+    return this.#limiter.takeTicket()
   }
 
   decideAgain(waiter: number, listener: number, client: ClientAddress, tried: readonly Tried[]): Decision {
     const state = this.#routes.get(listener)
-    const admitted = state?.admission.permits(client)
-    const decision = !state ? NO_ROUTE : admitted ? this.#choose(state, client, tried, waiter) : DENIED
+    // It was let in and counted when it came: only its address may have been ruled out since.
+    const permitted = state?.admission.permits(client) && state.limits?.permits(client) !== false
+    const decision = !state ? NO_ROUTE : permitted ? this.#choose(state, client, tried, waiter) : DENIED
     if (decision.do !== 'wait') this.waiting.leave(waiter)
     return decision
   }
@@ -147,7 +160,9 @@ export class RouteSessionPolicy implements SessionPolicy {
     const serviceSlot = this.#serviceSlots[listener]
     if (serviceSlot === undefined) return
     add(services, serviceBase(serviceSlot) + ATTEMPT_FAILURES, 1)
-    this.#affinity.forget(serviceSlot, client, tried.lease)
+    const choices = this.#routes.get(listener)?.choicesFor(client)
+    const position = choices?.positionOf(tried.lease) ?? -1
+    if (choices && position >= 0) this.#affinity.forget(choices, client, position)
   }
 
   connected(lease: number): void {
@@ -159,6 +174,7 @@ export class RouteSessionPolicy implements SessionPolicy {
     const startedAtMs = this.#clock.wall() - (this.#clock.now() - session.startedMs)
     // Before the counts: the slots that the record names are held for as long as the session counts.
     this.#records.write(session, serviceSlot ?? -1, startedAtMs)
+    if (session.ticket !== NO_TICKET) this.#limiter.left(session.ticket)
     if (serviceSlot !== undefined) this.#countEnd(session, serviceBase(serviceSlot))
     if (session.lease >= 0) this.#endLease(session)
   }
@@ -191,6 +207,12 @@ export class RouteSessionPolicy implements SessionPolicy {
     return this.#routes.get(listener)?.route
   }
 
+  /** Undefined: the client may come in. */
+  #admit({ admission, limits }: RouteState, client: ClientAddress): Decision | undefined {
+    if (!admission.permits(client)) return this.#limiter.deny(limits)
+    return limits === undefined ? undefined : this.#limiter.admit(limits, client)
+  }
+
   #choose(state: RouteState, client: ClientAddress, tried: readonly Tried[], waiter = NEWCOMER): Decision {
     const { route } = state
     const choices = state.choicesFor(client)
@@ -202,12 +224,12 @@ export class RouteSessionPolicy implements SessionPolicy {
     if (tried.length >= route.connectMs.length) return outOfAttempts(tried)
 
     let position = -1
-    if (route.affinityTimeoutMs !== undefined) position = this.#remembered(route, choices, client, tried)
+    if (route.affinityTimeoutMs !== undefined) position = this.#affinity.remembered(route, choices, client, tried)
     if (position < 0) {
       position = choices.picker.pick(client, tried)
       if (position < 0) position = pickAgain(choices.endpoints, tried)
       if (position < 0) return outOfAttempts(tried)
-      if (route.affinityTimeoutMs !== undefined) position = this.#remember(route, choices, client, position, tried)
+      if (route.affinityTimeoutMs !== undefined) position = this.#affinity.remember(route, choices, client, position, tried)
     }
     const slot = choices.slotAt(position)
     this.#countAttempt(route.serviceSlot, slot, tried.length > 0)
@@ -245,31 +267,6 @@ export class RouteSessionPolicy implements SessionPolicy {
     const ranges = known ?? new ClientRanges(locals.clients)
     if (!known) this.#ranges.set(locals.clients, ranges)
     return ranges
-  }
-
-  #remembered(route: PublishedRoute, choices: Choices, client: ClientAddress, tried: readonly Tried[]): number {
-    const { serviceSlot, affinityTimeoutMs } = route
-    const slot = this.#affinity.find(serviceSlot, client, this.#clock.now(), affinityTimeoutMs as number)
-    const out = slot === NO_ENDPOINT || wasTried(tried, slot) || this.#standing.isOut(slot, choices.endpoints, route.panicPercent)
-    const position = out ? -1 : choices.positionOf(slot)
-    if (tried.length > 0) return position
-    if (slot !== NO_ENDPOINT && position < 0) this.#affinity.forget(serviceSlot, client, slot)
-    add(this.#row.services, serviceBase(serviceSlot) + (position < 0 ? AFFINITY_MISSES : AFFINITY_HITS), 1)
-    return position
-  }
-
-  /** Remembers the choice; another thread may have made one a moment earlier, which then stands. */
-  #remember(route: PublishedRoute, choices: Choices, client: ClientAddress, position: number, tried: readonly Tried[]): number {
-    const { serviceSlot, affinityTimeoutMs } = route
-    const slot = choices.slotAt(position)
-    const nowMs = this.#clock.now()
-    const stands = this.#affinity.remember(serviceSlot, client, slot, nowMs, affinityTimeoutMs as number)
-    if (stands === slot) return position
-    const other = choices.positionOf(stands)
-    if (other >= 0 && !wasTried(tried, stands)) return other
-    // What stands did not take this session: the client moves on.
-    if (tried.length > 0) this.#affinity.move(serviceSlot, client, slot, nowMs, affinityTimeoutMs as number)
-    return position
   }
 
   #countAttempt(serviceSlot: number, slot: number, again: boolean): void {
@@ -323,9 +320,4 @@ export class RouteSessionPolicy implements SessionPolicy {
 
 function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: number): void {
   cells[cell] = (cells[cell] as number) + amount
-}
-
-function isShorter(now: SessionTimeouts, before: SessionTimeouts): boolean {
-  if (now.idleMs < before.idleMs || now.halfCloseMs < before.halfCloseMs || now.udpIdleMs < before.udpIdleMs) return true
-  return now.maxSessionMs !== undefined && now.maxSessionMs < (before.maxSessionMs ?? Number.POSITIVE_INFINITY)
 }

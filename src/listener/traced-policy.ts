@@ -41,6 +41,16 @@ export class TracedPolicy implements SessionPolicy {
     return decision
   }
 
+  delayed(listener: number, client: ClientAddress): Decision {
+    const decision = this.#policy.delayed(listener, client)
+    if (this.#follows(listener, client)) this.#decided(listener, client, decision, 1)
+    return decision
+  }
+
+  takeTicket(): number {
+    return this.#policy.takeTicket()
+  }
+
   decideAgain(waiter: number, listener: number, client: ClientAddress, tried: readonly Tried[]): Decision {
     const decision = this.#policy.decideAgain(waiter, listener, client, tried)
     // That it waits is known.

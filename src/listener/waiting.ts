@@ -9,6 +9,7 @@ import { lineViews } from '../model/shared-lines.ts'
 import type { Choices } from './choices.ts'
 import type { Decision, Wait, WaitingSessions } from './listener.ts'
 import { NO_ROUTE, OVER_LIMIT, outOfAttempts } from './refusals.ts'
+import type { RouteAffinity } from './route-affinity.ts'
 
 /** Nobody who waits already. */
 export const NEWCOMER = -1
@@ -18,10 +19,7 @@ const MOST_ROUNDS = 4
 
 /** What the rest of the policy does for a session that gets a place. */
 export interface WaitingHost {
-  /** The position that this client's affinity names; -1: none. */
-  remembered(route: PublishedRoute, choices: Choices, client: ClientAddress, tried: readonly Tried[]): number
-  /** Remembers a choice; returns the position that stands. */
-  remember(route: PublishedRoute, choices: Choices, client: ClientAddress, position: number, tried: readonly Tried[]): number
+  readonly affinity: RouteAffinity
   /** Counts an attempt, whose session counts at its endpoint already. */
   attempted(serviceSlot: number, slot: number, again: boolean): void
 }
@@ -118,7 +116,7 @@ export class Waiting implements WaitingSessions {
     const room = this.#hasRoom(route.serviceSlot, limits, choices)
     if (!first || !room) return this.#full(route, choices, again, waiter, room && !first)
 
-    const remembered = route.affinityTimeoutMs === undefined ? -1 : this.#host.remembered(route, choices, client, tried)
+    const remembered = route.affinityTimeoutMs === undefined ? -1 : this.#host.affinity.remembered(route, choices, client, tried)
     let position = this.#place(route, limits, choices, client, tried, remembered)
     const decision = position === FULL ? this.#full(route, choices, again, waiter, false) : undefined
     if (this.#places.takeRace()) lines.freed(route.serviceSlot)
@@ -137,14 +135,14 @@ export class Waiting implements WaitingSessions {
     if (!held) return NO_ROUTE
     if (waiter === NEWCOMER) this.#lines.needed(route.serviceSlot)
     else this.#lines.settle(choices.rotation, false)
-    return route.protocol === 'UDP' ? NO_ROUTE : held
+    return route.protocol !== 'TCP' ? NO_ROUTE : held
   }
 
   /** No place, or not this one's turn. `again`: it has tried an endpoint; `passes`: there is a place, for somebody else. */
   #full(route: PublishedRoute, choices: Choices, again: boolean, waiter: number, passes: boolean): Decision {
     const full = again ? choices.fullAgain : choices.full
     if (waiter !== NEWCOMER && full) this.#lines.settle(full.line, passes)
-    return route.protocol === 'UDP' ? OVER_LIMIT : (full ?? OVER_LIMIT)
+    return route.protocol !== 'TCP' ? OVER_LIMIT : (full ?? OVER_LIMIT)
   }
 
   /** Takes a place; returns the position of its endpoint, {@link FULL}, or -1 where nobody may be tried any more. */
@@ -198,7 +196,7 @@ export class Waiting implements WaitingSessions {
     position: number,
     tried: readonly Tried[],
   ): number {
-    const stands = this.#host.remember(route, choices, client, position, tried)
+    const stands = this.#host.affinity.remember(route, choices, client, position, tried)
     if (stands === position || !this.#take(route, limits, choices, stands)) return position
     this.#places.change(route.serviceSlot, choices.slotAt(position), -1)
     this.#lines.freed(route.serviceSlot)

@@ -1,12 +1,14 @@
 import { nearest } from '../lib/nearest.ts'
-import { parseCidr, parseIp } from './address.ts'
+import { parseIp, unusableAs } from './address.ts'
 import { ANNOTATION_PREFIX, type AnnotationRule } from './annotation-rule.ts'
+import { LIMIT_ANNOTATIONS, type LimitWishes, limitsAsked } from './client-limit-annotations.ts'
 import { DEPARTURE_ANNOTATIONS } from './departure-annotations.ts'
 import type { Findings } from './findings.ts'
 import { HEALTH_ANNOTATIONS, type HealthWishes, healthOf } from './health-annotations.ts'
-import { type Cidr, hostRange, type Ip } from './keys.ts'
+import type { Cidr, Ip } from './keys.ts'
 import { parseCount } from './parse-count.ts'
 import type { ServiceDefaults } from './parse-options.ts'
+import { MOST_RANGES, parseRanges } from './parse-ranges.ts'
 import { parseSendProxy } from './parse-send-proxy.ts'
 import { A_DURATION, parseTimeout } from './parse-timeout.ts'
 import { A_WEIGHT, parseWeight } from './preference.ts'
@@ -14,7 +16,9 @@ import { NO_QUEUE, QUEUE_ANNOTATIONS } from './queue-annotations.ts'
 import { SCHEDULER_NAMES, type SchedulerName, type ServiceOptions } from './service.ts'
 
 /** What the annotations say, before what belongs together is put together. */
-interface Wishes extends Omit<ServiceOptions, 'acceptProxy' | 'health'> {
+interface Wishes
+  extends Omit<ServiceOptions, 'acceptProxy' | 'health' | 'clientLimits' | 'clientPrefix' | 'affinityScope'>,
+    LimitWishes {
   readonly attempts: number | undefined
   readonly acceptProxyFrom: readonly Cidr[] | undefined
   readonly acceptProxyMs: number
@@ -22,7 +26,7 @@ interface Wishes extends Omit<ServiceOptions, 'acceptProxy' | 'health'> {
 
 const MOST_ATTEMPTS = 16
 const MOST_RESPONSES = 1_000_000
-const MOST_TRUSTED = 256
+const MOST_SOURCES = 64
 /** Schedulers that do not look at weights, or by which a client must stay where it is. */
 const WITHOUT_SLOW_START: readonly SchedulerName[] = ['rr', 'sh', 'dh', 'mh']
 
@@ -85,6 +89,18 @@ const OWN_ANNOTATIONS: readonly AnnotationRule<Wishes>[] = [
     right: 'must be proxy or transparent',
     about: "whose address endpoints see: this machine's, or the client's own, for which replies must be routed back here",
     parse: (text) => (text === 'proxy' || text === 'transparent' ? { sourceAddress: text } : undefined),
+  },
+  {
+    name: 'portald.io/source-addresses',
+    sets: 'sourceAddresses',
+    fallback: '',
+    right: `must be up to ${MOST_SOURCES} addresses of this machine, such as 10.0.0.5,10.0.0.6`,
+    about: 'connects to endpoints from these addresses in turn: each has ports of its own to every endpoint',
+    parse: (text) => {
+      const ips = text.split(',').map((part) => parseIp(part.trim()))
+      const right = ips.length <= MOST_SOURCES && ips.every((ip) => ip !== undefined && unusableAs(ip) === undefined)
+      return right ? { sourceAddresses: [...new Set(ips as Ip[])] } : undefined
+    },
   },
   {
     name: 'portald.io/connect-timeout',
@@ -169,7 +185,7 @@ const OWN_ANNOTATIONS: readonly AnnotationRule<Wishes>[] = [
     name: 'portald.io/accept-proxy',
     sets: 'acceptProxy',
     fallback: '',
-    right: `must be up to ${MOST_TRUSTED} addresses and ranges of load balancers, such as 10.0.0.0/8,192.0.2.7`,
+    right: `must be up to ${MOST_RANGES} addresses and ranges of load balancers, such as 10.0.0.0/8,192.0.2.7`,
     about: 'lets TCP ports take clients from here only, and only those that begin with a PROXY header, which says who they are',
     parse: (text) => {
       const acceptProxyFrom = parseRanges(text)
@@ -184,6 +200,7 @@ const OWN_ANNOTATIONS: readonly AnnotationRule<Wishes>[] = [
     about: 'how long the PROXY header of a client may take to come',
     parse: timeout('acceptProxyMs'),
   },
+  ...LIMIT_ANNOTATIONS,
   ...QUEUE_ANNOTATIONS,
 ]
 
@@ -207,6 +224,13 @@ const NOTHING: Partial<Wishes> = {
   userTimeoutMs: undefined,
   sendProxy: undefined,
   acceptProxyFrom: undefined,
+  allowFrom: undefined,
+  denyFrom: undefined,
+  clientSessions: undefined,
+  clientRate: undefined,
+  serviceRate: undefined,
+  clientPrefix: undefined,
+  sourceAddresses: undefined,
 }
 const DEFAULTS = Object.assign({}, NOTHING, ...OWN_ANNOTATIONS.map((rule) => rule.parse(rule.fallback))) as Wishes
 /** What one timeout is repeated to when nobody says how often. */
@@ -231,16 +255,24 @@ export function parseAnnotations(
     else findings.complain('type', path, value, `must be text: put it in quotes; ${rule.right}`)
   }
   const { checkPrograms, ...ownDefaults } = defaults
-  const { attempts, acceptProxyFrom: from, acceptProxyMs: withinMs, ...options } = { ...DEFAULTS, ...ownDefaults, ...wishes }
+  const all = { ...DEFAULTS, ...ownDefaults, ...wishes }
+  const { allowFrom, denyFrom, clientSessions, clientRate, serviceRate, turnAway, ...others } = all
+  const { attempts, acceptProxyFrom: from, acceptProxyMs: withinMs, ...options } = others
   if (options.slowStartMs !== undefined && WITHOUT_SLOW_START.includes(options.scheduler)) {
     const path = ['metadata', 'annotations', 'portald.io/slow-start']
     const message = `means nothing to scheduler ${options.scheduler}; wrr, wlc or p2c would heed it`
     findings.warn('slow-start', path, annotations['portald.io/slow-start'], message)
   }
+  if (options.sourceAddresses && options.sourceAddress === 'transparent') {
+    const path = ['metadata', 'annotations', 'portald.io/source-addresses']
+    const message = 'mean nothing with source-address transparent, by which endpoints see the client itself'
+    findings.warn('source-addresses', path, annotations['portald.io/source-addresses'], message)
+  }
   return {
     ...options,
     connectMs: spread(options.connectMs, attempts, wishes.connectMs?.length === 1),
     acceptProxy: from && { from, withinMs },
+    clientLimits: limitsAsked({ allowFrom, denyFrom, clientSessions, clientRate, serviceRate, turnAway }),
     health: healthOf(health, checkPrograms, findings),
   }
 }
@@ -249,15 +281,6 @@ export function parseAnnotations(
 function spread(timeouts: readonly number[], attempts: number | undefined, forEach: boolean): readonly number[] {
   const wanted = attempts ?? (forEach ? DEFAULT_ATTEMPTS : timeouts.length)
   return Array.from({ length: wanted }, (_, attempt) => timeouts[Math.min(attempt, timeouts.length - 1)] as number)
-}
-
-/** Single addresses stand for themselves. */
-function parseRanges(text: string): readonly Cidr[] | undefined {
-  const ranges = text.split(',').map((part) => {
-    const ip = parseIp(part.trim())
-    return ip === undefined ? parseCidr(part.trim()) : hostRange(ip)
-  })
-  return ranges.length <= MOST_TRUSTED && !ranges.includes(undefined) ? [...new Set(ranges as Cidr[])] : undefined
 }
 
 /** `10.1.0.1=3`. */

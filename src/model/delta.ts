@@ -1,3 +1,4 @@
+import type { ClientPrefix, ClientRules } from './client-limits.ts'
 import type { Cidr, EndpointKey, Ip, Protocol, ServicePortKey, SocketAddress } from './keys.ts'
 import type { AcceptProxy, Prelude } from './proxy-header.ts'
 import type { SchedulerName } from './service.ts'
@@ -12,6 +13,8 @@ export interface RouteEndpoint {
   readonly weight: number
   /** Whether it serves only where no other endpoint can. */
   readonly backup: boolean
+  /** The slot of its address, where affinity remembers that; undefined: it remembers the endpoint. */
+  readonly hostSlot?: number | undefined
 }
 
 /** Clients on this node, where they are served otherwise than others. */
@@ -56,11 +59,17 @@ export interface PublishedRoute {
   /** Where less than this many in a hundred endpoints are up, or none, all are used. */
   readonly panicPercent: number
   readonly affinityTimeoutMs: number | undefined
+  /** The Service slot that affinity remembers clients by. */
+  readonly affinitySlot: number
+  /** What affinity takes for one client; undefined: one address. */
+  readonly affinityPrefix: ClientPrefix | undefined
   /** Only clients inside one of these are served; empty: everyone. */
   readonly sourceRanges: readonly Cidr[]
   readonly connectMs: readonly number[]
   /** Whether endpoints see the client's own address. */
   readonly transparent: boolean
+  /** Addresses of this machine that endpoints are connected from; empty: the system chooses. */
+  readonly sourceAddresses: readonly Ip[]
   readonly idleMs: number
   readonly halfCloseMs: number
   readonly udpIdleMs: number
@@ -71,6 +80,8 @@ export interface PublishedRoute {
   /** Undefined: clients are who they seem to be. */
   readonly acceptProxy: AcceptProxy | undefined
   readonly userTimeoutMs: number | undefined
+  /** Undefined: clients are held to nothing. */
+  readonly clientRules: ClientRules | undefined
   /** Undefined: nobody ever waits. */
   readonly limits: RouteLimits | undefined
 }

@@ -19,7 +19,7 @@ export interface Explanation {
 }
 
 export interface ExplanationStep {
-  readonly step: 'listener' | 'accept-proxy' | 'source-ranges' | 'endpoints' | 'affinity' | 'scheduler'
+  readonly step: 'listener' | 'accept-proxy' | 'source-ranges' | 'clients' | 'endpoints' | 'affinity' | 'scheduler'
   /** Whether the session goes on from here. */
   readonly passed: boolean
   readonly says: string

@@ -1,3 +1,4 @@
+import type { ClientLimits, ClientPrefix } from './client-limits.ts'
 import type { HealthOptions } from './health.ts'
 import type { Cidr, Ip, Port, Protocol, ServiceKey, ServicePortKey } from './keys.ts'
 import type { AcceptProxy, SendProxy } from './proxy-header.ts'
@@ -62,6 +63,14 @@ export interface ServiceOptions {
   readonly acceptProxy: AcceptProxy | undefined
   /** Whose address endpoints see: this machine's, or the client's own. */
   readonly sourceAddress: 'proxy' | 'transparent'
+  /** Addresses of this machine that endpoints are connected from; undefined: the system chooses. */
+  readonly sourceAddresses: readonly Ip[] | undefined
+  /** Affinity holds for all ports of the Service together; undefined: for each port by itself. */
+  readonly affinityScope: 'service' | undefined
+  /** What counts as one client; undefined: what is usual for the purpose. */
+  readonly clientPrefix: ClientPrefix | undefined
+  /** Undefined: clients are held to nothing. */
+  readonly clientLimits: ClientLimits | undefined
   readonly health: HealthOptions
 }
 

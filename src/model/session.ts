@@ -24,11 +24,14 @@ export const SESSION_ENDS = [
   'drain-timeout',
   'max-duration',
   'endpoint-down',
+  'client-limit',
+  'client-rate',
+  'service-rate',
 ] as const
 
 /** Who or what ended a session, in one word: the first thing anyone reads of an access line.
  *  `completed` is a UDP session that got all the replies it was allowed; `bad-header` one that did not begin with the PROXY
- *  header it has to begin with. */
+ *  header it has to begin with; `client-limit`, `client-rate` and `service-rate` are what a Service limits. */
 export type SessionEnd = (typeof SESSION_ENDS)[number]
 
 const NUMBERS = new Map<string, number>(SESSION_ENDS.map((end, number) => [end, number]))
@@ -47,6 +50,9 @@ export interface ClientAddress {
   port: number
 }
 
+/** Of a session whose client is not counted. */
+export const NO_TICKET = 0
+
 /** What an engine tells of a session when it ended. The engine may reuse the object afterwards. */
 export interface SessionFacts {
   readonly id: number
@@ -54,6 +60,8 @@ export interface SessionFacts {
   readonly client: ClientAddress
   /** The endpoint's slot, or -1 when none was ever chosen. */
   readonly lease: number
+  /** What its client was counted by ({@link NO_TICKET}: by nothing). */
+  readonly ticket: number
   readonly attempts: number
   readonly end: SessionEnd
   /** Milliseconds of the engine's clock. */

@@ -13,6 +13,10 @@ export interface SharedState {
   readonly endpointSlots: number
   readonly ledger: SharedArrayBuffer
   readonly affinity: SharedArrayBuffer
+  /** How many sessions clients have, where that is limited: see `affinity/client-sessions.ts`. */
+  readonly clients: SharedArrayBuffer
+  /** Buckets of tokens, a word each: one a Service slot, then one an entry of `clients`. */
+  readonly paces: SharedArrayBuffer
   /** Where sessions wait: see `shared-lines.ts`. */
   readonly lines: SharedArrayBuffer
   /** One ring of ended sessions a row. */
@@ -226,10 +230,10 @@ function add(cells: Float64Array<SharedArrayBuffer>, cell: number, amount: numbe
   cells[cell] = (cells[cell] as number) + amount
 }
 
-/** Bytes of an affinity entry: see `affinity/affinity-table.ts`. */
-export const AFFINITY_ENTRY_BYTES = 32
-/** Bytes of the affinity table's header. */
-export const AFFINITY_HEADER_BYTES = 64
+/** Bytes of an entry of a table of clients: see `affinity/client-entries.ts`. */
+export const CLIENT_ENTRY_BYTES = 32
+/** Bytes of the header of such a table. */
+export const CLIENT_TABLE_HEADER_BYTES = 64
 
 /** Cells of one session record, by name; see `observe/records.ts`. */
 export const RECORD_CELLS = [
@@ -263,6 +267,8 @@ export interface SharedSizes {
   readonly endpointSlots?: number
   /** Affinity entries; a power of two, at least 32. */
   readonly affinityEntries?: number
+  /** Clients whose sessions can be counted at once; a power of two, at least 32. */
+  readonly clientEntries?: number
   /** Records a ring holds; a power of two. */
   readonly recordsPerRing?: number
 }
@@ -274,14 +280,21 @@ export function createSharedState(sizes: SharedSizes): SharedState {
   const rowCells = serviceSlots * SERVICE_CELLS + endpointSlots * ENDPOINT_CELLS
   const rowBytes = rowCells * CELL_BYTES + (even(endpointSlots) + even(groupOf(endpointSlots) + 1)) * WORD_BYTES
   const commonWords = serviceSlots * ROTATIONS + even(serviceSlots) + endpointSlots * ENDPOINT_WORDS.length
+  const clientEntries = sizes.clientEntries ?? 2 ** 19
   const ringBytes = RING_HEADER_BYTES + (sizes.recordsPerRing ?? 8192) * RECORD_CELLS.length * CELL_BYTES
   return {
     rows: sizes.rows,
     serviceSlots,
     endpointSlots,
     ledger: new SharedArrayBuffer(commonWords * WORD_BYTES + rowBytes * sizes.rows),
-    affinity: new SharedArrayBuffer(AFFINITY_HEADER_BYTES + (sizes.affinityEntries ?? 2 ** 21) * AFFINITY_ENTRY_BYTES),
+    affinity: clientTable(sizes.affinityEntries ?? 2 ** 21),
+    clients: clientTable(clientEntries),
+    paces: new SharedArrayBuffer((serviceSlots + clientEntries) * WORD_BYTES),
     lines: new SharedArrayBuffer(lineBytes(sizes.rows, serviceSlots, endpointSlots)),
     records: Array.from({ length: sizes.rows }, () => new SharedArrayBuffer(ringBytes)),
   }
+}
+
+function clientTable(entries: number): SharedArrayBuffer {
+  return new SharedArrayBuffer(CLIENT_TABLE_HEADER_BYTES + entries * CLIENT_ENTRY_BYTES)
 }

@@ -19,7 +19,7 @@ export function accessLine(record: SessionRecord, format: AccessFormat = 'json')
 }
 
 function valuesOf(record: SessionRecord): Values {
-  const datagrams = record.protocol === 'UDP'
+  const datagrams = record.protocol !== 'TCP'
   const endedAtMs = record.startedAtMs + record.durationMs
   return {
     // A date outside of the calendar would throw.

@@ -28,6 +28,7 @@ export const LOG_EVENTS = {
   'listener.failed': 'an address cannot be listened on; it is tried again',
   'listener.parked': 'no endpoint is left: clients are refused until there is one',
   'listener.closed': 'a socket is gone',
+  'source-address.missing': "endpoints are to be connected from an address that is not this machine's",
   'service.needs-endpoints': 'clients come to a Service that holds them and has no endpoint: somebody should start one',
   'endpoint.down': 'checks or its agent say that an endpoint does not work: it gets no new sessions',
   'endpoint.ejected': 'an endpoint failed too many sessions in a row: it gets no new ones for a while',

@@ -37,7 +37,7 @@ export const METRICS = {
   },
   portald_datagrams_total: {
     type: 'counter',
-    help: 'Datagrams relayed, from the client or from the endpoint; UDP only.',
+    help: 'Datagrams of UDP and messages of SCTP relayed, from the client or from the endpoint.',
     labels: [...SERVICE, 'direction'],
   },
   portald_dial_attempts_total: { type: 'counter', help: 'Attempts to reach an endpoint.', labels: SERVICE },
@@ -122,6 +122,17 @@ export const METRICS = {
   portald_affinity_evictions_total: {
     type: 'counter',
     help: 'Clients forgotten early because the affinity table was full.',
+    labels: [],
+  },
+  portald_limited_clients: { type: 'gauge', help: 'Clients whose sessions are counted one by one.', labels: [] },
+  portald_limited_client_evictions_total: {
+    type: 'counter',
+    help: 'Clients without a session whose pace was forgotten early because the table was full.',
+    labels: [],
+  },
+  portald_uncounted_sessions_total: {
+    type: 'counter',
+    help: 'Sessions let in without a limit on their client because the table was full.',
     labels: [],
   },
   portald_listeners: { type: 'gauge', help: 'Listeners by what they do.', labels: ['state'] },

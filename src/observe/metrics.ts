@@ -28,6 +28,8 @@ export interface MetricsReading {
   readonly endpoints: Iterable<CountedEndpoint> | undefined
   readonly health: readonly HealthTotals[]
   readonly affinity: { readonly entries: number; readonly evictions: number }
+  /** Clients that are counted one by one. */
+  readonly clients: { readonly entries: number; readonly evictions: number; readonly uncounted: number }
   /** How many listeners are in each state. */
   readonly listeners: ReadonlyMap<string, number>
   readonly sources: readonly { readonly name: string; readonly synced: boolean; readonly readAtMs: number | undefined }[]
@@ -110,6 +112,9 @@ export function createMetrics({ source, clock, processMetrics = true }: MetricsO
     }),
     refresh(gauge('portald_affinity_entries'), ({ affinity }, put) => put(affinity.entries)),
     refresh(counter('portald_affinity_evictions_total'), ({ affinity }, put) => put(affinity.evictions)),
+    refresh(gauge('portald_limited_clients'), ({ clients }, put) => put(clients.entries)),
+    refresh(counter('portald_limited_client_evictions_total'), ({ clients }, put) => put(clients.evictions)),
+    refresh(counter('portald_uncounted_sessions_total'), ({ clients }, put) => put(clients.uncounted)),
     refresh(gauge('portald_listeners'), ({ listeners }, put) => {
       for (const [state, count] of listeners) put(count, { state })
     }),

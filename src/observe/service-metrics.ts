@@ -25,7 +25,7 @@ export function* serviceMetrics(ledger: LedgerViews, lines: LineViews, services:
       slot,
       labels: `service="${escapeLabel(service)}",protocol="${escapeLabel(protocol)}"`,
       totals: serviceTotals(ledger, slot),
-      datagrams: protocol === 'UDP',
+      datagrams: protocol !== 'TCP',
     })
     yield
   }

@@ -1,4 +1,5 @@
 import { AffinityTable } from '../affinity/affinity-table.ts'
+import { ClientSessions } from '../affinity/client-sessions.ts'
 import { Ledger } from '../balancer/ledger.ts'
 import { Overlay } from '../balancer/overlay.ts'
 import type { HealthChange, HealthKeeper } from '../health/keeper.ts'
@@ -16,12 +17,14 @@ import type { CompiledService, Route, Snapshot, SnapshotDiff } from '../model/sn
 import type { Logger } from '../observe/logger.ts'
 import { diff } from '../snapshot/diff.ts'
 import { arrived, type ListedEndpoint, turnedReady, turnedUnready } from '../snapshot/endpoint-changes.ts'
+import { hostsKeyOf, isHostsKey } from './affinity-hosts.ts'
 import { type Departure, Departures } from './departures.ts'
 import { type CheckSettings, createEndpointHealth } from './endpoint-health.ts'
 import { EndpointHistory } from './endpoint-history.ts'
 import { Needs } from './needs.ts'
 import { Publisher } from './publish.ts'
 import { SessionLog } from './session-log.ts'
+import { SourceCheck } from './source-check.ts'
 import type { Vips } from './vips.ts'
 
 const FIRST_RETRY_MS = 250
@@ -50,6 +53,13 @@ export interface DataPlaneOptions {
   readonly tellsOf?: ((id: number, end: SessionEnd) => boolean) | undefined
 }
 
+/** What is known of clients that are counted one by one. */
+export interface ClientReading {
+  readonly entries: number
+  readonly evictions: number
+  readonly uncounted: number
+}
+
 /** Makes sockets, routes and slots follow snapshots. Order of a change: slots are reserved, routes published, sockets
  *  opened, parked and closed, and only then is what nobody needs any more given up. A VIP is an address of this machine before its
  *  first socket is opened and until after its last one is closed. However large a change is, neither this thread nor one with
@@ -69,6 +79,9 @@ export class DataPlane implements AsyncDisposable {
   /** Routes as the engine has them. */
   readonly #published = new Map<ListenerKey, PublishedRoute>()
   readonly #departures: Departures
+  readonly #clients: ClientSessions
+  readonly #sourceCheck: SourceCheck
+  #clientEntries = 0
   #snapshot: Snapshot | undefined
   /** Snapshots since the last one that was put in force whole. */
   #attempts: Snapshot[] = []
@@ -81,7 +94,9 @@ export class DataPlane implements AsyncDisposable {
     const { engine, shared, clock, random, vips } = options
     this.#options = options
     this.#affinity = new AffinityTable(shared.affinity)
-    this.ledger = new Ledger(shared, random, () => this.#sweepAffinity())
+    this.#clients = new ClientSessions(shared)
+    this.#sourceCheck = new SourceCheck(options.logger)
+    this.ledger = new Ledger(shared, random, () => this.#sweep())
     this.overlay = new Overlay(this.ledger, clock)
     this.health = createEndpointHealth({
       ledger: this.ledger,
@@ -131,6 +146,7 @@ export class DataPlane implements AsyncDisposable {
       this.overlay.update(compiled, before)
       this.history.update(compiled, before, clock.wall())
       this.health.update(compiled, before)
+      if (compiled.input.value.options.sourceAddresses) void this.#sourceCheck.look(compiled.input.value)
       if (slices.isOver()) await slices.next()
     }
 
@@ -169,9 +185,14 @@ export class DataPlane implements AsyncDisposable {
     return { entries: this.#affinityEntries, evictions: this.#affinity.evictions() }
   }
 
+  /** Clients that were counted when the table was last swept, and what it had no room for since the start. */
+  clients(): ClientReading {
+    return { entries: this.#clientEntries, evictions: this.#clients.evictions(), uncounted: this.#clients.uncounted() }
+  }
+
   /** Service ports that have counters. */
-  servicePorts(): Iterable<{ readonly slot: number; readonly key: ServicePortKey }> {
-    return this.ledger.servicePorts()
+  *servicePorts(): Iterable<{ readonly slot: number; readonly key: ServicePortKey }> {
+    for (const port of this.ledger.servicePorts()) if (!isHostsKey(port.key)) yield port
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -268,19 +289,25 @@ export class DataPlane implements AsyncDisposable {
     if (count > 0) this.#options.logger.info('sessions.cut', CUT_BECAUSE[why], { sessions: count, end })
   }
 
-  /** Frees affinity records that expired, or name an endpoint or Service port that is no more. */
-  #sweepAffinity(): void {
+  /** Frees affinity records that expired, or name an endpoint or Service port that is no more, and clients that have no
+   *  session and could begin as many as any other. */
+  #sweep(): void {
+    const nowMs = this.#options.clock.now()
     const timeouts = new Map<number, number>()
     for (const { input, ports } of this.#snapshot?.services.values() ?? []) {
       for (const key of ports.keys()) {
         const slot = this.ledger.knownServiceSlot(key)
         if (slot !== undefined) timeouts.set(slot, input.value.affinityTimeoutMs ?? 0)
       }
+      const hosts = hostsKeyOf(input.value)
+      const slot = hosts && this.ledger.knownServiceSlot(hosts)
+      if (slot !== undefined) timeouts.set(slot, input.value.affinityTimeoutMs ?? 0)
     }
-    this.#affinityEntries = this.#affinity.sweep(this.#options.clock.now(), {
+    this.#affinityEntries = this.#affinity.sweep(nowMs, {
       timeoutOf: (service) => timeouts.get(service) ?? 0,
       isLive: (endpoint) => this.ledger.endpointName(endpoint) !== undefined,
     })
+    this.#clientEntries = this.#clients.sweep(nowMs, (service) => this.ledger.serviceName(service) !== undefined)
   }
 
   #report(route: Route, status: ListenerStatus): void {

@@ -22,6 +22,7 @@ import type { ClientAddress } from '../model/session.ts'
 import type { Route, Snapshot } from '../model/snapshot.ts'
 import type { EndpointPart, EndpointStatus } from '../model/status.ts'
 import { type EndpointReading, readEndpoints } from './endpoint-status.ts'
+import { clientsStep, rememberedOf } from './explain-clients.ts'
 import { type Rehearsal, rehearse } from './rehearsal.ts'
 
 /** What `explain` is asked. */
@@ -106,14 +107,15 @@ function play(
     steps.push(acceptProxyStep(isBalancer))
     if (isBalancer) return { steps, endpoints, outcome: HEARD }
   }
-  const had =
-    route.affinityTimeoutMs === undefined ? undefined : parts.affinity.peek(route.serviceSlot, client, parts.clock.now())
+  const had = rememberedOf(route, isLocal, client, parts.affinity, parts.clock.now())
   const fresh = had && had.ageMs < (route.affinityTimeoutMs as number) ? had : undefined
   const rehearsal = rehearse(route, client, fresh?.slot, route.acceptProxy !== undefined, parts)
   const [decision] = rehearsal.decisions as [Decision]
   const isDenied = decision.do === 'refuse' && decision.end === 'denied'
   if (route.sourceRanges.length > 0) steps.push(sourceRangesStep(route, isDenied))
-  if (isDenied) return { steps, endpoints, outcome: { do: 'refuse', end: 'denied' } }
+  const clients = isDenied ? undefined : clientsStep(route.clientRules, client)
+  if (clients) steps.push(clients)
+  if (isDenied || clients?.passed === false) return { steps, endpoints, outcome: { do: 'refuse', end: 'denied' } }
   steps.push(endpointsStep(endpoints, isLocal))
   const isKept = fresh !== undefined && rehearsal.slots[0] === fresh.slot
   if (route.affinityTimeoutMs !== undefined) steps.push(affinityStep(route.affinityTimeoutMs, had, isKept, parts))

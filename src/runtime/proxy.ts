@@ -18,7 +18,7 @@ import type { Logger } from '../observe/logger.ts'
 import type { Source } from '../source/source.ts'
 import { type PreparedEngine, prepareEngine } from './choose-engine.ts'
 import { ControlPlane, type SourceReading } from './control-plane.ts'
-import { DataPlane } from './data-plane.ts'
+import { type ClientReading, DataPlane } from './data-plane.ts'
 import { createInspector, type Inspector } from './inspector.ts'
 import type { NodeContextOptions } from './node-context.ts'
 import { type Programmed, programmed } from './programmed.ts'
@@ -78,6 +78,7 @@ export interface ProxyReading {
   readonly servicePorts: Iterable<{ readonly slot: number; readonly key: ServicePortKey }>
   readonly endpoints: Iterable<{ readonly slot: number; readonly service: ServicePortKey; readonly key: EndpointKey }>
   readonly affinity: { readonly entries: number; readonly evictions: number }
+  readonly clients: ClientReading
   readonly recordsDropped: number
   readonly sessions: number
   /** Addresses it made local. */
@@ -159,6 +160,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       nodePortRange: config.serviceNodePortRange,
       strictSourceRanges: config.strictSourceRanges,
       transparentSource: engine.can.has('transparent-source'),
+      sctpRefusal: engine.sctpRefusal,
     },
     node,
     inspect: (snapshot) => vips.inspect(snapshot),
@@ -249,6 +251,7 @@ export async function openProxy(options: ProxyOptions): Promise<Proxy> {
       servicePorts: dataPlane.servicePorts(),
       endpoints: dataPlane.ledger.endpoints(),
       affinity: dataPlane.affinity(),
+      clients: dataPlane.clients(),
       recordsDropped: dataPlane.sessionLog.dropped(),
       sessions: engine.sessions(),
       vips: vips.held,

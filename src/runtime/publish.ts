@@ -7,6 +7,8 @@ import { type EndpointKey, familyOf, type ServicePortKey } from '../model/keys.t
 import type { SchedulerName, TrafficPolicy } from '../model/service.ts'
 import { BACKUP_ROTATION, ROTATIONS } from '../model/shared-layout.ts'
 import type { CompiledService, Route } from '../model/snapshot.ts'
+import { hostKeyOf, hostKeysOf, hostsKeyOf } from './affinity-hosts.ts'
+import { clientRulesOf } from './client-rules.ts'
 import { preludeOf } from './prelude.ts'
 
 const NO_HEADERS = { sendProxy: undefined, acceptProxy: undefined }
@@ -14,6 +16,22 @@ const NO_HEADERS = { sendProxy: undefined, acceptProxy: undefined }
 /** Which of a Service slot's rotation words belongs to the endpoints of this family and policy. */
 function rotationOf(serviceSlot: number, family: 4 | 6, policy: TrafficPolicy): number {
   return serviceSlot * ROTATIONS + (policy === 'Local' ? 2 : 0) + (family === 6 ? 1 : 0)
+}
+
+/** A list of endpoints as compiled, and as published. */
+interface PublishedList {
+  readonly compiled: readonly Endpoint[]
+  readonly hosts: ServicePortKey | undefined
+  readonly published: readonly RouteEndpoint[]
+}
+
+/** Whose list it is. */
+interface ListOwner {
+  readonly service: ServicePortKey
+  /** What the addresses of its endpoints are listed by; undefined: nobody needs them. */
+  readonly hosts: ServicePortKey | undefined
+  readonly scheduler: SchedulerName
+  readonly rotation: number
 }
 
 function limitsOf({ holdMs, service }: Route): RouteLimits | undefined {
@@ -35,7 +53,7 @@ export class Publisher {
   readonly #transparentSource: boolean
   readonly #instance: string
   /** By rotation word: the list as compiled, and as published. */
-  readonly #lists = new Map<number, { readonly compiled: readonly Endpoint[]; readonly published: readonly RouteEndpoint[] }>()
+  readonly #lists = new Map<number, PublishedList>()
 
   /** `transparentSource`: whether the engine can. `instance` tells the sessions of this process from those of others. */
   constructor(ledger: Ledger, transparentSource: boolean, instance: string) {
@@ -55,7 +73,7 @@ export class Publisher {
       }
       for (const endpoint of all) if (this.#ledger.endpointSlot(port.key, endpoint.key) === undefined) room = false
     }
-    return room
+    return this.#reserveHosts(compiled) && room
   }
 
   /** Gives up the slots of what left between two versions of a Service; returns the slots of endpoints that left, and of
@@ -70,6 +88,10 @@ export class Publisher {
       const slots = staying ? left : orphaned
       slots.push(...this.#ledger.retain(key, staying, revision))
     }
+    const hosts = hostsKeyOf(before.input.value)
+    const stay = after && hostsKeyOf(after.input.value) !== undefined ? hostKeysOf(after) : undefined
+    // No session runs on them: nobody need hear that they left.
+    if (hosts !== undefined) this.#ledger.retain(hosts, stay, revision)
     return { left, orphaned }
   }
 
@@ -80,10 +102,11 @@ export class Publisher {
     const { sendProxy, acceptProxy } = port.protocol === 'TCP' ? service.options : NO_HEADERS
     const serviceSlot = this.#ledger.serviceSlot(port.key)
     if (serviceSlot === undefined) return undefined
-    const { scheduler } = service.options
+    const { scheduler, clientPrefix: affinityPrefix } = service.options
+    const hosts = hostsKeyOf(service)
     const list = (policy: TrafficPolicy, compiled: readonly Endpoint[]) => {
       const rotation = rotationOf(serviceSlot, family, policy)
-      return { rotation, endpoints: this.#endpoints(port.key, scheduler, rotation, compiled) }
+      return { rotation, endpoints: this.#endpoints({ service: port.key, hosts, scheduler, rotation }, compiled) }
     }
     return {
       listener,
@@ -96,9 +119,12 @@ export class Publisher {
       scheduler,
       panicPercent: service.options.health.panicPercent,
       affinityTimeoutMs: service.affinityTimeoutMs,
+      affinitySlot: (hosts && this.#ledger.serviceSlot(hosts)) ?? serviceSlot,
+      affinityPrefix,
       sourceRanges: route.sourceRanges,
       connectMs: service.options.connectMs,
       transparent: this.#transparentSource && service.options.sourceAddress === 'transparent',
+      sourceAddresses: service.options.sourceAddresses ?? [],
       idleMs: service.options.idleMs,
       halfCloseMs: service.options.halfCloseMs,
       udpIdleMs: service.options.udpIdleMs,
@@ -107,6 +133,7 @@ export class Publisher {
       prelude: sendProxy && preludeOf(sendProxy, route, this.#instance),
       acceptProxy,
       userTimeoutMs: service.options.userTimeoutMs,
+      clientRules: clientRulesOf(port, service.options),
       limits: limitsOf(route),
     }
   }
@@ -117,24 +144,30 @@ export class Publisher {
     for (let n = 0; n < ROTATIONS; n++) this.#lists.delete(slot * ROTATIONS + n)
   }
 
-  #endpoints(
-    service: ServicePortKey,
-    scheduler: SchedulerName,
-    rotation: number,
-    compiled: readonly Endpoint[],
-  ): readonly RouteEndpoint[] {
+  /** False: the ledger is full; affinity is then each port's own as far as that. */
+  #reserveHosts(compiled: CompiledService): boolean {
+    const hosts = hostsKeyOf(compiled.input.value)
+    if (hosts === undefined) return true
+    if (this.#ledger.serviceSlot(hosts) === undefined) return false
+    let room = true
+    for (const host of hostKeysOf(compiled)) if (this.#ledger.endpointSlot(hosts, host) === undefined) room = false
+    return room
+  }
+
+  #endpoints({ service, hosts, scheduler, rotation }: ListOwner, compiled: readonly Endpoint[]): readonly RouteEndpoint[] {
     const last = this.#lists.get(rotation)
-    if (last?.compiled === compiled) return last.published
+    if (last?.compiled === compiled && last.hosts === hosts) return last.published
     const published: RouteEndpoint[] = []
     for (const { key, address, weight, backup } of compiled) {
       const slot = this.#ledger.endpointSlot(service, key)
-      if (slot !== undefined) published.push({ slot, key, address, weight, backup })
+      const hostSlot = hosts && this.#ledger.endpointSlot(hosts, hostKeyOf(address.ip))
+      if (slot !== undefined) published.push({ slot, key, address, weight, backup, ...(hosts && { hostSlot }) })
     }
     if (last) {
       this.#move(scheduler, rotation, tier(last.published, false), tier(published, false))
       this.#move(scheduler, rotation + BACKUP_ROTATION, tier(last.published, true), tier(published, true))
     }
-    this.#lists.set(rotation, { compiled, published })
+    this.#lists.set(rotation, { compiled, hosts, published })
     return published
   }
 

@@ -16,7 +16,8 @@ import {
 } from '../model/shared-layout.ts'
 import { lineViews } from '../model/shared-lines.ts'
 
-const LEAST_AFFINITY_ENTRIES = 32
+/** Of a table of clients. */
+const LEAST_ENTRIES = 32
 
 /** What the policy decides one after another, if each attempt but the last is refused. */
 export interface Rehearsal {
@@ -48,7 +49,8 @@ export function rehearse(
     rows: 1,
     serviceSlots: 1,
     endpointSlots: slots.length,
-    affinityEntries: LEAST_AFFINITY_ENTRIES,
+    affinityEntries: LEAST_ENTRIES,
+    clientEntries: LEAST_ENTRIES,
     recordsPerRing: 1,
   })
   copyLedger(ledger, ledgerViews(shared), route.serviceSlot, slots)
@@ -102,11 +104,15 @@ function copyRoute(route: PublishedRoute, copyOf: ReadonlyMap<number, number>): 
   const { serviceSlot, forLocalClients } = route
   const list = (endpoints: readonly RouteEndpoint[], rotation: number) => ({
     rotation: rotation - serviceSlot * ROTATIONS,
-    endpoints: endpoints.map((endpoint) => ({ ...endpoint, slot: copyOf.get(endpoint.slot) as number })),
+    endpoints: endpoints.map((endpoint) => ({ ...endpoint, slot: copyOf.get(endpoint.slot) as number, hostSlot: undefined })),
   })
   return {
     ...route,
     serviceSlot: 0,
+    affinitySlot: 0,
+    affinityPrefix: undefined,
+    // One client that comes once is not to be counted.
+    clientRules: undefined,
     ...list(route.endpoints, route.rotation),
     forLocalClients: forLocalClients && {
       ...forLocalClients,

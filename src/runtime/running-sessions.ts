@@ -76,7 +76,7 @@ export class RunningSessions {
     const { ledger, names } = this.#parts
     const endpoint = session.lease < 0 ? undefined : ledger.endpointName(session.lease)
     const listener = names.get(session.listener)
-    const udp = session.protocol === 'UDP'
+    const datagrams = session.protocol !== 'TCP'
     return {
       id: session.id,
       protocol: session.protocol,
@@ -93,8 +93,8 @@ export class RunningSessions {
       connectMs: session.connectMs < 0 ? undefined : Math.round(session.connectMs * 1000) / 1000,
       bytesFromClient: session.bytesFromClient,
       bytesFromEndpoint: session.bytesFromEndpoint,
-      datagramsFromClient: udp ? session.datagramsFromClient : undefined,
-      datagramsFromEndpoint: udp ? session.datagramsFromEndpoint : undefined,
+      datagramsFromClient: datagrams ? session.datagramsFromClient : undefined,
+      datagramsFromEndpoint: datagrams ? session.datagramsFromEndpoint : undefined,
     }
   }
 }

@@ -43,6 +43,8 @@ export interface CompileOptions {
   readonly nodePortRange: readonly [number, number]
   /** Whether the engine can connect to endpoints from a client's own address; a Service that asks for it has a problem otherwise. */
   readonly transparentSource: boolean
+  /** Why the engine does not serve SCTP here; undefined: it does. */
+  readonly sctpRefusal?: string | undefined
   /** Whether source ranges guard more than Kubernetes has them guard. */
   readonly strictSourceRanges?: boolean
 }
@@ -83,9 +85,10 @@ export function* compileInSteps(
   }
   const assigned = yield* assignAll(objects, options, previous)
   const drafts = new Map<ServiceKey, Draft>()
+  const servesSctp = options.sctpRefusal === undefined
   for (const [key, input] of objects.services) {
     yield
-    drafts.set(key, draft(input, assigned, node, previous?.services.get(key)))
+    drafts.set(key, draft(input, assigned, node, servesSctp, previous?.services.get(key)))
   }
   const claims = yield* grantInSteps(claimants(drafts), previous?.claims)
 
@@ -185,7 +188,13 @@ function suitsFamilies({ families }: Service, range: Cidr | undefined): boolean 
   return range === undefined || families.length === 0 || families.includes(familyOf(range.split('/')[0] as Ip))
 }
 
-function draft(input: Located<Service>, assigned: Assigned, node: NodeContext, before: CompiledService | undefined): Draft {
+function draft(
+  input: Located<Service>,
+  assigned: Assigned,
+  node: NodeContext,
+  servesSctp: boolean,
+  before: CompiledService | undefined,
+): Draft {
   const service = input.value
   const assignedIp = service.clusterIps.length === 0 ? assigned.addresses.addressOf(service.key) : undefined
   const clusterIps = assignedIp === undefined ? service.clusterIps : [assignedIp]
@@ -203,7 +212,7 @@ function draft(input: Located<Service>, assigned: Assigned, node: NodeContext, b
     const { frontends, checkAddresses } = before
     return { input, clusterIps: before.clusterIps, nodePorts: before.nodePorts, frontends, checkAddresses }
   }
-  const frontends = frontendsOf(service, clusterIps, nodePorts, node.nodePortAddresses)
+  const frontends = frontendsOf(service, clusterIps, nodePorts, node.nodePortAddresses, servesSctp)
   return { input, clusterIps, nodePorts, frontends, checkAddresses: checkAddressesOf(service, clusterIps, node) }
 }
 
@@ -236,7 +245,7 @@ function compileService(
   node: NodeContext,
   claims: Claims,
   objects: ObjectSet,
-  { transparentSource, strictSourceRanges = false }: CompileOptions,
+  { transparentSource, sctpRefusal, strictSourceRanges = false }: CompileOptions,
   before: CompiledService | undefined,
 ): CompiledService {
   const { input, frontends } = wanted
@@ -267,8 +276,8 @@ function compileService(
     if (service.options.sourceAddress === 'transparent' && !transparentSource)
       complain('error', 'source-address', SOURCE_ADDRESS_FIELD, 'transparent', TRANSPARENT_NEEDS)
     service.ports.forEach((port, n) => {
-      if (port.protocol === 'SCTP')
-        complain('warning', 'not-served-yet', `spec.ports[${n}].protocol`, 'SCTP', 'is not served yet; the other ports are')
+      if (port.protocol === 'SCTP' && sctpRefusal !== undefined)
+        complain('warning', 'sctp', `spec.ports[${n}].protocol`, 'SCTP', `is not served: ${sctpRefusal}; see docs/sctp.md`)
     })
   }
 

@@ -8,18 +8,19 @@ export function nodeAddressesFor(clusterIps: readonly Ip[], nodeAddresses: reado
   return families.size === 0 ? nodeAddresses : nodeAddresses.filter((ip) => families.has(familyOf(ip)))
 }
 
-/** The addresses a Service would like to listen on, in the order clusterIP, externalIP, load balancer, nodePort. A
+/** The addresses a Service would like to listen on, SCTP left out where it is not served, in the order clusterIP, externalIP, load balancer, nodePort. A
  *  nodePort answers on node addresses of the Service's families, one socket an address, never a wildcard. */
 export function frontendsOf(
   service: Service,
   clusterIps: readonly Ip[],
   nodePorts: ReadonlyMap<ServicePortKey, Port>,
   nodeAddresses: readonly Ip[],
+  servesSctp: boolean,
 ): readonly Frontend[] {
   if (service.notServed !== undefined) return []
   const frontends: Frontend[] = []
   for (const port of service.ports) {
-    if (port.protocol === 'SCTP') continue
+    if (port.protocol === 'SCTP' && !servesSctp) continue
     const add = (kind: FrontendKind, ip: Ip, number: Port) => {
       const address = { ip, port: number }
       const key = listenerKey(port.protocol, address)

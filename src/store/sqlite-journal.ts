@@ -87,5 +87,5 @@ function checked<Kind extends StoreReply['kind']>(reply: StoreReply | Death, kin
   if (reply.kind === kind) return reply as Extract<StoreReply, { kind: Kind }>
   const failed =
     reply.kind === 'failed' ? reply : { origin: 'system' as const, reason: 'reason' in reply ? reply.reason : reply.kind }
-  throw new ProxyError('E_STORE', failed.origin, `the store takes no change: ${failed.reason}`)
+  throw new ProxyError('E_STORE', failed.origin, `objects of the admin API: ${failed.reason}`)
 }

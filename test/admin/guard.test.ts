@@ -55,6 +55,19 @@ describe('who is let in', () => {
     expect(answer({ from: 'socket', headers: { host: 'x', origin: 'http://x' } })).toBe('403')
   })
 
+  it('from a browser on a network, with the token as the password of anybody', () => {
+    const basic = (pair: string) => ({ host: 'lb.example', authorization: `Basic ${Buffer.from(pair).toString('base64')}` })
+    const from = 'network'
+    expect(answer({ from, headers: basic('alice:0123456789abcdef') })).toBe('alice')
+    expect(answer({ from, headers: basic(':0123456789abcdef') })).toBe('alice')
+    expect(answer({ from, method: 'PUT', headers: basic('x:0123456789ABCDEF') })).toBe('403')
+    for (const pair of ['0123456789abcdef', '0123456789abcdef:', 'alice:0123456789abcde', 'alice:x:0123456789abcdef', '']) {
+      expect([pair, answer({ from, headers: basic(pair), certificateName: 'carol' })]).toEqual([pair, '401'])
+    }
+    // A browser sends it along wherever the request comes from.
+    expect(answer({ from, headers: { ...basic(':0123456789abcdef'), 'sec-fetch-site': 'cross-site' } })).toBe('403')
+  })
+
   it('from a network, by token or certificate; a wrong token is not made good by a certificate', () => {
     const from = 'network'
     expect(answer({ from, headers: bearer('0123456789abcdef') })).toBe('alice')

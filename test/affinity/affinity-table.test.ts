@@ -2,12 +2,12 @@ import { Worker } from 'node:worker_threads'
 import { describe, expect, it } from 'vitest'
 import { AffinityTable, NO_ENDPOINT } from '../../src/affinity/affinity-table.ts'
 import type { ClientAddress } from '../../src/model/session.ts'
-import { AFFINITY_ENTRY_BYTES, AFFINITY_HEADER_BYTES } from '../../src/model/shared-layout.ts'
+import { CLIENT_ENTRY_BYTES, CLIENT_TABLE_HEADER_BYTES } from '../../src/model/shared-layout.ts'
 
 const TIMEOUT_MS = 10_000
 
 function buffer(entries: number): SharedArrayBuffer {
-  return new SharedArrayBuffer(AFFINITY_HEADER_BYTES + entries * AFFINITY_ENTRY_BYTES)
+  return new SharedArrayBuffer(CLIENT_TABLE_HEADER_BYTES + entries * CLIENT_ENTRY_BYTES)
 }
 
 /** 10.x.y.z and some port. */

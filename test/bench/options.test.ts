@@ -9,7 +9,7 @@ describe('options', () => {
     expect(parseOptions([])).toMatchObject({
       rounds: 5,
       seconds: 5,
-      warmupSeconds: 1,
+      warmupSeconds: 4,
       scenarios: [],
       subjects: [],
       rate: undefined,

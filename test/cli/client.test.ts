@@ -268,3 +268,33 @@ describe('a command that asks a running portald', () => {
     expect(await said('explain', 'me', 'there')).toMatch(/^2 portald: client: "me": must be an address/)
   })
 })
+
+describe('export and import', () => {
+  it('carry objects from one portald to another, and say what was refused', async () => {
+    await using world = await openClientWorld('127.134.77.1', [], ['a'])
+    using folder = makeTemporaryFolder()
+    const file = join(folder.path, 'objects.yaml')
+    const service = (name: string, ip: string) =>
+      `apiVersion: v1\nkind: Service\nmetadata: {name: ${name}, uid: x, resourceVersion: "5"}\nspec: {clusterIP: ${ip}, ports: [{port: 80}]}\n`
+    writeFileSync(
+      file,
+      `${service('one', '127.134.77.2')}---\n${service('two', 'nonsense')}---\napiVersion: v1\nkind: Pod\nmetadata: {name: p}\n---\n${service('three', '127.134.77.3')}`,
+    )
+    const first = await world.say(['import', file])
+    expect(first).toMatchObject({ code: 1, out: 'Service default/one created\nService default/three created\n' })
+    expect(first.err).toContain(`${file}:6: Service default/two: `)
+    expect(first.err).toContain('not an object that portald keeps')
+    expect(await world.say(['export'])).toMatchObject({ code: 0 })
+    writeFileSync(file, (await world.say(['export'])).out)
+    expect(await world.say(['import', file])).toMatchObject({
+      code: 0,
+      out: 'Service default/one set\nService default/three set\n',
+      err: '',
+    })
+    await eventually(async () => {
+      const { listeners } = await world.ask<Status>(['status'])
+      expect(listeners.map(({ listener }) => listener)).toContain('TCP/127.134.77.3:80')
+    })
+    expect(await world.say(['import', join(folder.path, 'none.yaml')])).toMatchObject({ code: 1 })
+  })
+})

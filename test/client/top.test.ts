@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { ratesBetween } from '../../src/cli/client/top-rates.ts'
 import { FIRST_CHOICE, pressKey, showTop, type TopChoice } from '../../src/cli/client/top-view.ts'
+import { ratesBetween } from '../../src/observe/status-rates.ts'
 import { createPolicyWorld } from '../policy/policy-world.ts'
 import { inspectorOf } from '../support/inspected-world.ts'
 import { aService, aSlice } from '../support/objects.ts'

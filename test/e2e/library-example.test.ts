@@ -8,7 +8,7 @@ import { makeTemporaryFolder } from '../support/temporary-folder.ts'
 const ROOT = join(import.meta.dirname, '../..')
 
 describe('library example', () => {
-  it.each(['library.md', 'proxy-protocol.md'])('of docs/%s prints what it says, and ends', async (page) => {
+  it.each(['library.md', 'proxy-protocol.md', 'client-limits.md'])('of docs/%s prints what it says, and ends', async (page) => {
     using folder = makeTemporaryFolder()
     const [, code, printed] =
       /```js\n([\s\S]+?)```[\s\S]+?```\n([\s\S]+?)```/.exec(readFileSync(join(ROOT, 'docs', page), 'utf8')) ?? []

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest'
-import { seededRandom } from '../../src/lib/random.ts'
+import { type Random, seededRandom } from '../../src/lib/random.ts'
+import { LONGEST_HEADER_BYTES } from '../../src/listener/proxy-header.ts'
+import { ProxyHeaderParser } from '../../src/listener/proxy-header-parser.ts'
 import type { Cidr, Ip } from '../../src/model/keys.ts'
 import type { AcceptProxy, Prelude } from '../../src/model/proxy-header.ts'
 import { eventually } from '../support/eventually.ts'
@@ -18,6 +20,16 @@ export const LINE_PRELUDE: Prelude = {
 const acceptProxy: AcceptProxy = { from: ['127.0.0.0/8' as Cidr], withinMs: 600_000 }
 const LINE = 'PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n'
 const SEEDS = 60
+
+/** A header of either version and something behind it, of which a few bytes are others, or missing, or all the end. */
+function damaged(random: Random): Buffer {
+  const tlvs = tlvOf(0xea, 'x'.repeat(random.below(300)))
+  const [line, block] = [Buffer.from(LINE), blockFor('192.0.2.9', 7, '198.51.100.7', 443, tlvs)]
+  const header = Buffer.from(random.below(2) === 0 ? line : block)
+  for (let n = random.below(3); n > 0; n--) header[random.below(header.length)] = random.below(256)
+  const whole = Buffer.concat([header, patternAt(0, random.below(3) * random.below(20_000))])
+  return random.below(4) === 0 ? whole.subarray(0, random.below(header.length + 1)) : whole
+}
 
 /** PROXY headers on their way in and out, as far as it is the engine that sees to them. */
 export function proxyCases({ open, itCan }: Cases): void {
@@ -120,6 +132,38 @@ export function proxyCases({ open, itCan }: Cases): void {
         // The echo is longer by the header that we sent.
         expect([end, bytesFromClient]).toEqual(['client-closed', bytesFromEndpoint - (headerBytes[port] ?? 0)])
       }
+    })
+
+    it('that is damaged anywhere, cut short, or comes in any pieces, is judged as a whole', async () => {
+      await using world = await open()
+      const listener = await world.listen({ endpoints: [await world.tcpEndpoint('echo')], acceptProxy })
+      const expected: Record<string, number> = {}
+      await Promise.all(
+        Array.from({ length: 2 * SEEDS }, async (_, seed) => {
+          const random = seededRandom(seed)
+          const bytes = damaged(random)
+          const length = new ProxyHeaderParser().parse(bytes, 0, Math.min(bytes.length, LONGEST_HEADER_BYTES))
+          const end = bytes.length === 0 || length > 0 ? 'client-closed' : 'bad-header'
+          expected[end] = (expected[end] ?? 0) + 1
+          const client = await listener.connect()
+          for (let done = 0; done < bytes.length; ) {
+            const more = 1 + random.below(random.below(4) === 0 ? bytes.length : 40)
+            // One that is turned away may see that before it has said everything.
+            if (!(await client.send(bytes.subarray(done, done + more)).catch(() => false))) break
+            done += more
+            if (random.below(3) === 0) await new Promise((resolve) => setTimeout(resolve, random.below(3)))
+          }
+          client.halfClose()
+          expect(`${seed} ${await client.closes()}`).toBe(`${seed} ${end === 'bad-header' ? 'reset' : 'end'}`)
+          const heard = new Tally()
+          if (length > 0) heard.add(bytes.subarray(length))
+          expect([seed, client.received.bytes, client.received.sha256]).toEqual([seed, heard.bytes, heard.sha256])
+        }),
+      )
+      const counted: Record<string, number> = {}
+      for (const { end } of await listener.records(2 * SEEDS)) counted[end] = (counted[end] ?? 0) + 1
+      expect(counted).toEqual(expected)
+      expect(listener.count('active')).toBe(0)
     })
   })
 }

@@ -32,6 +32,19 @@ const DEFAULTS = {
   maxSessionMs: undefined,
   sourceAddress: 'proxy',
   health: { check: undefined, agent: undefined, ejection: undefined, panicPercent: 0 },
+  clientPrefix: undefined,
+  affinityScope: undefined,
+  clientLimits: undefined,
+  sourceAddresses: undefined,
+}
+
+const NO_LIMITS = {
+  allowFrom: undefined,
+  denyFrom: undefined,
+  clientSessions: undefined,
+  clientRate: undefined,
+  serviceRate: undefined,
+  turnAway: 'refuse',
 }
 
 const NOTHING_ELSE = { uniqueId: false, crc32c: false, receivedTlvs: false, customTlvs: [] }
@@ -101,6 +114,28 @@ describe('annotations', () => {
       { acceptProxy: { from: ['192.0.2.7/32', '2001:db8::1/128', '10.0.0.0/8'], withinMs: 3000 } },
     ],
     ['accept-proxy-timeout', '1s', {}],
+    ['allow-from', '10.0.0.0/8, 192.0.2.7', { clientLimits: { ...NO_LIMITS, allowFrom: ['10.0.0.0/8', '192.0.2.7/32'] } }],
+    ['deny-from', '2001:db8::/32', { clientLimits: { ...NO_LIMITS, denyFrom: ['2001:db8::/32'] } }],
+    ['client-sessions', '100', { clientLimits: { ...NO_LIMITS, clientSessions: { tcp: 100, udp: 100, sctp: 100 } } }],
+    ['client-sessions', 'udp=5', { clientLimits: { ...NO_LIMITS, clientSessions: { tcp: undefined, udp: 5, sctp: undefined } } }],
+    [
+      'client-sessions',
+      ' tcp = 1 , udp = 1000000 ',
+      { clientLimits: { ...NO_LIMITS, clientSessions: { tcp: 1, udp: 1_000_000, sctp: undefined } } },
+    ],
+    ['client-rate', '20/s', { clientLimits: { ...NO_LIMITS, clientRate: { count: 20, perMs: 1000, burst: 20 } } }],
+    ['client-rate', '30/m', { clientLimits: { ...NO_LIMITS, clientRate: { count: 30, perMs: 60_000, burst: 1 } } }],
+    ['client-rate', '1/m,burst=15', { clientLimits: { ...NO_LIMITS, clientRate: { count: 1, perMs: 60_000, burst: 15 } } }],
+    [
+      'service-rate',
+      '100000/s , burst = 1',
+      { clientLimits: { ...NO_LIMITS, serviceRate: { count: 100_000, perMs: 1000, burst: 1 } } },
+    ],
+    ['client-prefix', '24, 56', { clientPrefix: { ipv4: 24, ipv6: 56 } }],
+    ['source-addresses', '10.0.0.5, 10.0.0.6,2001:DB8::5,10.0.0.5', { sourceAddresses: ['10.0.0.5', '10.0.0.6', '2001:db8::5'] }],
+    ['affinity-scope', 'service', { affinityScope: 'service' }],
+    ['affinity-scope', 'port', {}],
+    ['turn-away', 'drop', { clientLimits: { ...NO_LIMITS, turnAway: 'drop' } }],
     ['tcp-user-timeout', '30s', { userTimeoutMs: 30_000 }],
     ['attempts', '1', { connectMs: [250] }],
     ['attempts', '2', { connectMs: [250, 500] }],
@@ -228,6 +263,32 @@ describe('annotations', () => {
     ['on-endpoint-removed', 'drain=-1s'],
     ['on-endpoint-removed', 'Keep'],
     ['on-endpoint-removed', ''],
+    ['allow-from', ''],
+    ['source-addresses', ''],
+    ['source-addresses', '10.0.0.5,any'],
+    ['source-addresses', '0.0.0.0'],
+    ['source-addresses', 'ff02::1'],
+    ['source-addresses', Array.from({ length: 65 }, (_, n) => `10.0.0.${n}`).join(',')],
+    ['deny-from', '10.0.0.0/8,nowhere'],
+    ['deny-from', Array.from({ length: 257 }, (_, n) => `10.0.${n}.1`).join(',')],
+    ['client-sessions', '0'],
+    ['client-sessions', '1000001'],
+    ['client-sessions', '10,udp=5'],
+    ['client-sessions', 'tcp=1,tcp=2'],
+    ['client-sessions', 'dccp=1'],
+    ['client-rate', '20'],
+    ['client-rate', '0/s'],
+    ['client-rate', '1/h'],
+    ['client-rate', '1.5/s'],
+    ['client-rate', '100001/s'],
+    ['client-rate', '20/s,burst=0'],
+    ['client-rate', '1/m,burst=16'],
+    ['service-rate', '10/s,burst=9001'],
+    ['client-prefix', '24'],
+    ['client-prefix', '7,64'],
+    ['client-prefix', '24,129'],
+    ['turn-away', 'tarpit'],
+    ['affinity-scope', 'Service'],
     ['on-endpoint-unready', 'drain'],
     ['on-service-removed', 'stop'],
     ['max-session-duration', '0'],
@@ -326,6 +387,11 @@ describe('annotations', () => {
       expect(findings).toMatchObject([{ severity: 'warning', code: 'slow-start', value: '30s' }])
       expect(findings[0]?.message).toBe(`means nothing to scheduler ${scheduler}; wrr, wlc or p2c would heed it`)
     }
+  })
+
+  it('warn where source-addresses mean nothing', () => {
+    const { findings } = read({ 'source-address': 'transparent', 'source-addresses': '10.0.0.5' })
+    expect(findings).toMatchObject([{ severity: 'warning', code: 'source-addresses', value: '10.0.0.5' }])
   })
 
   it('name the nearest one when one is not known', () => {

@@ -51,6 +51,10 @@ describe('a Service', () => {
         onServiceRemoved: undefined,
         maxSessionMs: undefined,
         sourceAddress: 'proxy',
+        clientPrefix: undefined,
+        affinityScope: undefined,
+        clientLimits: undefined,
+        sourceAddresses: undefined,
       },
     })
   })

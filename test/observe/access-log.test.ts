@@ -106,9 +106,11 @@ describe('access line', () => {
     })
   })
 
-  it('tells of the datagrams of a UDP session', () => {
-    const record = { ...TCP, protocol: 'UDP' as const, datagramsFromClient: 3, datagramsFromEndpoint: 2 }
-    expect(JSON.parse(accessLine(record))).toMatchObject({ datagramsFromClient: 3, datagramsFromEndpoint: 2 })
+  it('tells of the datagrams of a UDP session, and of the messages of an SCTP session', () => {
+    for (const protocol of ['UDP', 'SCTP'] as const) {
+      const record = { ...TCP, protocol, datagramsFromClient: 3, datagramsFromEndpoint: 2 }
+      expect(JSON.parse(accessLine(record))).toMatchObject({ datagramsFromClient: 3, datagramsFromEndpoint: 2 })
+    }
   })
 
   it('leaves out the endpoint and connect time of a session that had none', () => {

@@ -22,6 +22,7 @@ function session(id: number): SessionFacts {
     listener: 2,
     client: { word0: 0, word1: 0, word2: 0xffff, word3: 0x7f000001, port: 40_000 },
     lease: 5,
+    ticket: 0,
     attempts: 1,
     end: 'endpoint-reset',
     startedMs: 1000,

@@ -57,7 +57,11 @@ function routeWith(route: Partial<PublishedRoute> = {}): PublishedRoute {
     forLocalClients: undefined,
     panicPercent: 0,
     affinityTimeoutMs: undefined,
+    affinityPrefix: undefined,
+    affinitySlot: serviceSlot,
     sourceRanges: [],
+    clientRules: undefined,
+    sourceAddresses: [],
     connectMs: [250, 500, 1000, 2000],
     transparent: false,
     idleMs: 3_600_000,
@@ -607,7 +611,17 @@ describe('counting', () => {
     const world = createWorld()
     world.set()
     const { client } = world.dial(A)
-    const facts = { id: 9, listener: 1, client, lease: -1, attempts: 0, end: 'over-limit', startedMs: 0, endedMs: 0 } as const
+    const facts = {
+      id: 9,
+      listener: 1,
+      client,
+      lease: -1,
+      ticket: 0,
+      attempts: 0,
+      end: 'over-limit',
+      startedMs: 0,
+      endedMs: 0,
+    } as const
     const nothing = { bytesFromClient: 0, bytesFromEndpoint: 0, datagramsFromClient: 0, datagramsFromEndpoint: 0 }
     world.policy.refused({ ...facts, ...nothing, connectMs: -1 })
     expect([world.ofService('sessions'), world.ofService('active')]).toEqual([2, 1])

@@ -44,6 +44,28 @@ describe('a policy that is followed', () => {
     expect(world.active()).toEqual({ 'default/web:/TCP': 0 })
   })
 
+  it('counts clients and has them wait as it would by itself', async () => {
+    const world = createPolicyWorld()
+    const annotations = {
+      'portald.io/client-sessions': '2',
+      'portald.io/client-rate': '1/s,burst=1',
+      'portald.io/turn-away': 'delay',
+    }
+    await world.apply(aService('web', {}, { annotations }), aSlice('web', ['10.1.0.1']))
+    const listener = world.plane.pool.idOf(WEB as ListenerKey) as number
+    const ring = createStepRing()
+    const filters = [{ listeners: [listener], clients: [] }]
+    const policy = new TracedPolicy(world.policy, world.clock, { filters, rings: [ring] }, 0)
+    const come = () => new ScriptedSession(policy, world.clock, listener, '192.0.2.1')
+    const [first, second, third] = [come(), come(), come()]
+    expect([first.outcome, second.delayedMs, third.outcome]).toEqual(['10.1.0.1:8080/TCP', 1000, 'client-limit'])
+    expect(second.waited().outcome).toBe('10.1.0.1:8080/TCP')
+    for (const session of [first, second]) session.connected().close()
+    expect(come().delayedMs).toBe(2000)
+    const kinds = new StepReader(ring).drain().map(({ kind }) => STEP_KINDS[kind])
+    expect(kinds.join(' ')).toBe('began chosen began began ended chosen ended ended began')
+  })
+
   it('tells that a client waits, and when it has its turn', async () => {
     const world = createPolicyWorld()
     const annotations = { 'portald.io/max-connections': '1' }

@@ -3,6 +3,7 @@ import { Ledger } from '../../src/balancer/ledger.ts'
 import { manualClock } from '../../src/lib/clock.ts'
 import { type Random, seededRandom } from '../../src/lib/random.ts'
 import { RouteSessionPolicy } from '../../src/listener/session-policy.ts'
+import type { ClientRules } from '../../src/model/client-limits.ts'
 import type { PublishedRoute, RouteLimits } from '../../src/model/delta.ts'
 import type { EndpointKey, ServicePortKey } from '../../src/model/keys.ts'
 import { createSharedState, ROTATIONS } from '../../src/model/shared-layout.ts'
@@ -15,6 +16,16 @@ const STEPS = 400
 const SERVICE = 'test/web:main/TCP' as ServicePortKey
 const NAMES = ['10.0.0.1:80/TCP', '10.0.0.2:80/TCP', '10.0.0.3:80/TCP'] as EndpointKey[]
 const QUEUE = 12
+const CLIENTS = ['192.0.2.1', '192.0.2.2', '192.0.2.3', '192.0.2.4']
+const RULES: ClientRules = {
+  allow: [],
+  deny: [],
+  sessions: 6,
+  clientRate: undefined,
+  serviceRate: undefined,
+  prefix: { ipv4: 32, ipv6: 64 },
+  turnAway: 'refuse',
+}
 
 /** Threads without an engine: what they tell each other arrives when the test lets it. */
 class Threads {
@@ -24,6 +35,7 @@ class Threads {
   readonly sessions: { readonly row: number; readonly session: ScriptedSession; readonly deadlineMs: number }[] = []
   readonly #random: Random
   readonly #slot: number
+  readonly #begunBy: readonly ScriptedSession[][] = CLIENTS.map(() => [])
   #limits: RouteLimits = { maxSessions: 3, maxPerEndpoint: 2, queueLength: QUEUE, queueMs: 1_000, holdMs: 2_000 }
   #endpoints = NAMES
   #wakes: number[] = []
@@ -31,7 +43,8 @@ class Threads {
 
   constructor(seed: number) {
     this.#random = seededRandom(seed)
-    const shared = createSharedState({ rows: ROWS, serviceSlots: 4, endpointSlots: 8, affinityEntries: 64, recordsPerRing: 4096 })
+    const sizes = { serviceSlots: 4, endpointSlots: 8, affinityEntries: 64, clientEntries: 64, recordsPerRing: 4096 }
+    const shared = createSharedState({ rows: ROWS, ...sizes })
     this.ledger = new Ledger(shared, seededRandom(seed))
     this.#slot = this.ledger.serviceSlot(SERVICE) as number
     this.policies = Array.from({ length: ROWS }, (_, row) => new RouteSessionPolicy(shared, row, this.clock, seededRandom(row)))
@@ -66,13 +79,21 @@ class Threads {
       idleMs: 1,
       halfCloseMs: 1,
       udpIdleMs: 1,
+      sourceAddresses: [],
+      affinitySlot: this.#slot,
+      clientRules: RULES,
       limits: this.#limits,
     } as unknown as PublishedRoute
     for (const policy of this.policies) policy.apply({ revision: 1, set: [route], remove: [] })
   }
 
   connect(row: number): void {
-    const session = new ScriptedSession(this.policies[row] as RouteSessionPolicy, this.clock, 1, `192.0.2.${row + 1}`)
+    const from = this.#random.below(CLIENTS.length)
+    const begun = this.#begunBy[from] as ScriptedSession[]
+    const has = begun.filter(({ end }) => end === undefined).length
+    const session = new ScriptedSession(this.policies[row] as RouteSessionPolicy, this.clock, 1, CLIENTS[from] as string)
+    expect(session.end === 'client-limit', `the client has ${has} sessions`).toBe(has === RULES.sessions)
+    begun.push(session)
     const waitMs = session.waits?.withinMs ?? 0
     this.sessions.push({ row, session, deadlineMs: this.clock.now() + waitMs })
   }
@@ -129,7 +150,7 @@ class Threads {
 }
 
 describe('sessions that wait in several threads', () => {
-  it('are never more than may run, leave no place free, and have their turns in order, whatever happens when', () => {
+  it('are never more than may run or a client may have, leave no place free, and have turns in order, whatever happens when', () => {
     for (let seed = 0; seed < SEEDS; seed++) {
       const threads = new Threads(seed)
       const random = seededRandom(1_000 + seed)

@@ -149,6 +149,33 @@ describe('an explanation', () => {
     expect(ask(world, '192.0.2.1').outcome).toMatchObject({ do: 'forward' })
   })
 
+  it('says what rules about clients make of one', async () => {
+    const world = createPolicyWorld()
+    const rules = (annotations: Record<string, string>) => world.apply(aService('web', {}, { annotations }), aSlice('web', THREE))
+    await rules({ 'portald.io/allow-from': '192.0.2.0/24', 'portald.io/deny-from': '192.0.2.66', 'portald.io/turn-away': 'drop' })
+    expect(says(ask(world, '192.0.2.66'))[1]).toBe('no clients: the client is in what deny-from lists')
+    const outside = ask(world, '198.51.100.1')
+    expect([says(outside)[1], outside.outcome]).toEqual([
+      'no clients: the client is not in what allow-from lists',
+      { do: 'refuse', end: 'denied' },
+    ])
+    expect(says(ask(world, '192.0.2.1'))[1]).toBe('ok clients: its address is permitted')
+    await rules({ 'portald.io/client-sessions': '1' })
+    for (let times = 0; times < 2; times++) {
+      const limited = ask(world, '192.0.2.1')
+      expect(says(limited)[1]).toBe('ok clients: the client is served as far as limits on sessions and rates allow')
+      expect(limited.outcome).toMatchObject({ do: 'forward' })
+    }
+  })
+
+  it('knows where a client went by the address of its endpoint, or by its network', async () => {
+    const world = createPolicyWorld()
+    const annotations = { 'portald.io/affinity-scope': 'service', 'portald.io/client-prefix': '24,64' }
+    await world.apply(aService('web', { sessionAffinity: 'ClientIP' }, { annotations }), aSlice('web', THREE))
+    const outcome = world.dial('TCP/10.0.0.1:80', '192.0.2.1').connected().outcome
+    expect(ask(world, '192.0.2.99').outcome).toMatchObject({ endpoint: outcome.replace('/TCP', ''), by: 'affinity' })
+  })
+
   it('says that nobody is there to choose', async () => {
     const world = createPolicyWorld()
     await world.apply(aService('web'), aSlice('web', [['10.1.0.1', { ready: false }]]))

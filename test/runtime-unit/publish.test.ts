@@ -80,6 +80,8 @@ describe('publishing routes', () => {
       'portald.io/send-proxy': 'v2,unique-id,0xe1={service}@{listener}',
       'portald.io/accept-proxy': '192.0.2.0/24',
       'portald.io/source-address': 'transparent',
+      'portald.io/client-rate': '5/s',
+      'portald.io/source-addresses': '10.0.0.5,2001:DB8::5',
     }
     const route = world.publish(aService('web', spec, { annotations }), four(1, 2)).get(FOUR)
     expect(structuredClone(route)).toEqual({
@@ -90,12 +92,24 @@ describe('publishing routes', () => {
       protocol: 'TCP',
       ip: '10.0.0.1',
       scheduler: 'rr',
+      sourceAddresses: ['10.0.0.5', '2001:db8::5'],
+      clientRules: {
+        allow: [],
+        deny: [],
+        sessions: undefined,
+        clientRate: { count: 5, perMs: 1000, burst: 5 },
+        serviceRate: undefined,
+        prefix: { ipv4: 32, ipv6: 64 },
+        turnAway: 'refuse',
+      },
       panicPercent: 0,
       endpoints: [
         { slot: 0, key: '10.1.0.1:8080/TCP', address: { ip: '10.1.0.1', port: 8080 }, weight: 1, backup: false },
         { slot: 1, key: '10.1.0.2:8080/TCP', address: { ip: '10.1.0.2', port: 8080 }, weight: 1, backup: false },
       ],
       affinityTimeoutMs: 60_000,
+      affinitySlot: 0,
+      affinityPrefix: undefined,
       sourceRanges: [],
       connectMs: [1_000, 2_000],
       transparent: true,

@@ -108,14 +108,18 @@ describe('frontends', () => {
   })
 
   // Case 91.
-  it('leave out an SCTP port, say so, and serve the others', () => {
+  it('leave out an SCTP port where it is not served, say so, and serve the others', () => {
     const ports = [
       { name: 'sigtran', port: 2905, protocol: 'SCTP' },
       { name: 'http', port: 80 },
     ]
-    const snapshot = createCompiler().compile([aService('web', { ports })])
+    const snapshot = createCompiler({ sctpRefusal: 'it needs CAP_NET_RAW' }).compile([aService('web', { ports })])
     expect(Object.keys(routesOf(snapshot))).toEqual(['TCP/10.0.0.1:80'])
-    expect(inShort(snapshot.problems)).toContain('warning not-served-yet Service default/web spec.ports[0].protocol')
+    expect(inShort(snapshot.problems)).toContain('warning sctp Service default/web spec.ports[0].protocol')
+    expect(snapshot.problems.map(({ message }) => message)).toContain('is not served: it needs CAP_NET_RAW; see docs/sctp.md')
+    const served = createCompiler().compile([aService('web', { ports })])
+    expect(Object.keys(routesOf(served))).toEqual(['SCTP/10.0.0.1:2905', 'TCP/10.0.0.1:80'])
+    expect(inShort(served.problems)).not.toContain('warning sctp Service default/web spec.ports[0].protocol')
   })
 
   // Cases 53, 54 and 55.

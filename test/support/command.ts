@@ -1,4 +1,7 @@
 import { type ChildProcess, spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
+import { rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { eventually } from './eventually.ts'
 
@@ -34,9 +37,10 @@ export function startNode(args: readonly string[], variables: Readonly<Record<st
 }
 
 function start(program: string, args: readonly string[], variables: Readonly<Record<string, string>>): RunningCommand {
+  const state = join(tmpdir(), `portald-state-${randomUUID()}`)
   const child = spawn(program, args, {
-    // Tests run side by side, and the usual place of the admin socket is one.
-    env: { PATH: process.env['PATH'], PORTALD_ADMIN: '', ...variables },
+    // Tests run side by side, and the usual places of the admin socket and of objects are one each.
+    env: { PATH: process.env['PATH'], PORTALD_ADMIN: '', PORTALD_STATE_DIR: state, ...variables },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const text = { out: '', err: '' }
@@ -70,6 +74,7 @@ function start(program: string, args: readonly string[], variables: Readonly<Rec
     async [Symbol.asyncDispose]() {
       child.kill('SIGKILL')
       await exit
+      rmSync(state, { recursive: true, force: true })
     },
   }
 }

@@ -82,6 +82,8 @@ export interface RouteSketch
       | 'userTimeoutMs'
       | 'prelude'
       | 'acceptProxy'
+      | 'clientRules'
+      | 'sourceAddresses'
       | 'limits'
     >
   > {
@@ -102,6 +104,7 @@ const DEFAULTS = {
   protocol: 'TCP',
   forLocalClients: undefined,
   affinityTimeoutMs: undefined,
+  affinityPrefix: undefined,
   sourceRanges: [],
   connectMs: [5_000, 5_000, 5_000, 5_000],
   transparent: false,
@@ -114,6 +117,8 @@ const DEFAULTS = {
   acceptProxy: undefined,
   limits: undefined,
   userTimeoutMs: undefined,
+  clientRules: undefined,
+  sourceAddresses: [],
 } as const satisfies Partial<PublishedRoute>
 
 /** One listener of a world, with the route it serves. */
@@ -314,6 +319,7 @@ export class EngineWorld implements AsyncDisposable {
       listener: spec.id,
       service,
       serviceSlot,
+      affinitySlot: serviceSlot,
       rotation: serviceSlot * ROTATIONS + (familyOf(spec.address.ip) === 6 ? 1 : 0),
       scheduler: 'rr',
       panicPercent: 0,

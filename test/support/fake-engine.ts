@@ -19,7 +19,8 @@ import type { WorkerPulse } from '../../src/model/worker-pulse.ts'
  *  asked of one address at a time. */
 export class FakeEngine implements Engine {
   readonly name = 'node'
-  readonly protocols = new Set(['TCP', 'UDP'] as const)
+  readonly protocols = new Set(['TCP', 'UDP', 'SCTP'] as const)
+  readonly sctpRefusal = undefined
   readonly can = new Set<never>()
   /** What was asked, in order: `open TCP/10.0.0.1:80`, `close TCP/10.0.0.1:80 keep`, … */
   readonly asked: string[] = []

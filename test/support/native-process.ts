@@ -37,6 +37,8 @@ const route = {
   endpoints: [{ slot: 0, key: endpointKey(address, 'TCP'), address, weight: 1, backup: false }],
   forLocalClients: undefined,
   affinityTimeoutMs: undefined,
+  affinityPrefix: undefined,
+  affinitySlot: 0,
   sourceRanges: [],
   connectMs: [longMs],
   transparent: false,
@@ -49,6 +51,8 @@ const route = {
   acceptProxy: undefined,
   limits: undefined,
   userTimeoutMs: undefined,
+  clientRules: undefined,
+  sourceAddresses: [],
 } as const
 await engine.publish({ revision: 1, set: [route], remove: [] })
 const status = await engine.open({ id: 1, key: listenerKey('TCP', local), protocol: 'TCP', address: local, freeBind: false })

@@ -78,6 +78,8 @@ export interface CompilerOptions {
   /** Whether the engine can; true when left out. */
   readonly transparentSource?: boolean
   readonly strictSourceRanges?: boolean
+  /** Why the engine does not serve SCTP; left out: it does. */
+  readonly sctpRefusal?: string
   /** The addresses of the node are a guess. */
   readonly followsNodeObject?: boolean
   readonly parse?: Partial<ParseOptions>
@@ -101,7 +103,7 @@ export function createCompiler(options: CompilerOptions = {}) {
   const { nodeAddresses = ['192.0.2.1'], nodeLabels = {}, clusterIpRange, nodePortRange = [30_000, 32_767] } = options
   const { transparentSource = true } = options
   const parser = createObjectParser({ ...DEFAULT_PARSE_OPTIONS, ...options.parse })
-  const { followsNodeObject = false, strictSourceRanges = false } = options
+  const { followsNodeObject = false, strictSourceRanges = false, sctpRefusal } = options
   let node = { ...aNode(nodeAddresses, nodeLabels), followsNodeObject }
   let previous: Snapshot | undefined
   return {
@@ -113,7 +115,7 @@ export function createCompiler(options: CompilerOptions = {}) {
     },
     compile(values: readonly unknown[], line = 1): Snapshot {
       const range = clusterIpRange === undefined ? undefined : (parseCidr(clusterIpRange) as Cidr)
-      const given = { clusterIpRange: range, nodePortRange, strictSourceRanges, transparentSource }
+      const given = { clusterIpRange: range, nodePortRange, strictSourceRanges, transparentSource, sctpRefusal }
       previous = compile(this.parse(values, line), node, given, previous)
       return previous
     },

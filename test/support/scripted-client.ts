@@ -3,7 +3,7 @@ import type { Decision, SessionPolicy, Wait } from '../../src/listener/listener.
 import { fillClientAddress } from '../../src/model/address.ts'
 import type { RouteEndpoint } from '../../src/model/delta.ts'
 import type { Prelude } from '../../src/model/proxy-header.ts'
-import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../src/model/session.ts'
+import { type ClientAddress, NO_TICKET, type SessionEnd, type SessionFacts, type Tried } from '../../src/model/session.ts'
 
 /** What an endpoint does with an attempt. */
 export type Answer = 'ok' | 'refused' | 'timeout'
@@ -32,6 +32,10 @@ export class ScriptedSession {
   attempts = 0
   /** How long its PROXY header may take; undefined: it need not send one. */
   hearMs: number | undefined
+  /** How long it has to wait; undefined: it need not. */
+  delayedMs: number | undefined
+  /** It waits in vain, and for what is refused then; undefined: it does not. */
+  dropped: Extract<Decision, { readonly do: 'drop' }> | undefined
   /** How it was told to wait; undefined: it does not. */
   waits: Wait | undefined
   /** What the endpoint is sent first. */
@@ -43,6 +47,7 @@ export class ScriptedSession {
   #connectMs = 0
   #dialledMs = 0
   #tookMs = -1
+  #ticket: number = NO_TICKET
 
   constructor(policy: SessionPolicy, clock: ManualClock, listener: number, ip: string, port?: number) {
     this.#policy = policy
@@ -99,6 +104,7 @@ export class ScriptedSession {
       listener: this.listener,
       client: this.client,
       lease: this.endpoint?.slot ?? -1,
+      ticket: this.#ticket,
       attempts: this.attempts,
       end,
       startedMs: this.#startedMs,
@@ -130,13 +136,28 @@ export class ScriptedSession {
     return this
   }
 
+  /** It has waited. */
+  waited(): this {
+    this.#obey(this.#policy.delayed(this.listener, this.client))
+    return this
+  }
+
   #obey(decision: Decision): void {
+    this.#ticket ||= this.#policy.takeTicket()
     if (decision.do === 'refuse') {
       this.close(decision.end)
       return
     }
     if (decision.do === 'hear') {
       this.hearMs = decision.withinMs
+      return
+    }
+    if (decision.do === 'delay') {
+      this.delayedMs = decision.forMs
+      return
+    }
+    if (decision.do === 'drop') {
+      this.dropped = decision
       return
     }
     if (decision.do === 'wait') {

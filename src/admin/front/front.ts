@@ -31,6 +31,8 @@ export interface AdminFront extends AsyncDisposable {
 const LIMITS: HttpLimits = { connections: 512, headerBytes: 16_384, requestMs: 30_000, keepAliveMs: 90_000, silenceMs: 60_000 }
 /** More is not asked by anyone who means well, and the sessions of the node engine run on the same thread. */
 const MOST_REQUESTS_PER_SECOND = 5_000
+/** The second is for browsers, which then ask for a name and a password. */
+const ASKS_FOR = 'Bearer, Basic realm="portald: the password is a token", charset="UTF-8"'
 const NOBODY: Caller = { name: '', mayWrite: false }
 const EVENTS = { opened: 'admin.opened', failed: 'admin.failed' } as const
 
@@ -79,7 +81,7 @@ export async function openAdminFront(options: AdminFrontOptions): Promise<AdminF
       if ('code' in caller) {
         const { message, code } = caller
         logger.warn('admin.refused', message, { key: showPlace(at), client: request.socket.remoteAddress ?? '' })
-        refuse(response, caller, code === 401 ? { 'www-authenticate': 'Bearer' } : {})
+        refuse(response, caller, code === 401 ? { 'www-authenticate': ASKS_FOR } : {})
         return
       }
       callers.set(request, caller)

@@ -66,10 +66,18 @@ function checkPage({ from, headers }: Knock): Status | undefined {
 }
 
 function identify({ headers, certificateName }: Knock, { callerOfToken }: HouseRules): Caller | undefined {
-  const [, token] = /^bearer +([^ ]+) *$/i.exec(headers.authorization ?? '') ?? []
+  const token = tokenOf(headers.authorization ?? '')
   // Whoever brings a token means it: a wrong one is not made good by a certificate.
   if (headers.authorization !== undefined) return token === undefined ? undefined : callerOfToken(token)
   return certificateName === undefined ? undefined : { name: certificateName, mayWrite: true }
+}
+
+/** Programs send it as it is; browsers ask people for a name and a password, and the token is the password. */
+function tokenOf(authorization: string): string | undefined {
+  const [, scheme = '', given = ''] = /^(bearer|basic) +([^ ]+) *$/i.exec(authorization) ?? []
+  if (scheme.toLowerCase() !== 'basic') return given || undefined
+  const pair = Buffer.from(given, 'base64').toString()
+  return pair.includes(':') ? pair.slice(pair.indexOf(':') + 1) : undefined
 }
 
 /** `localhost` of `localhost:10246`, `::1` of `[::1]:10246`. */

@@ -14,6 +14,8 @@ export type AdminQuery = Readonly<Record<string, string | readonly string[] | un
 export interface AdminClient {
   get<T>(path: string, query?: AdminQuery): Promise<T>
   send<T>(method: 'PUT' | 'POST' | 'DELETE', path: string, query?: AdminQuery): Promise<T>
+  /** Applies an object to what stands at a path: its fields are as in `object` from then on. */
+  apply(path: string, object: object): Promise<{ readonly created: boolean }>
   /** Gives every line of an answer that goes on to `take`, until it ends or `signal` aborts. */
   follow(path: string, query: AdminQuery, take: (line: string) => void, signal: AbortSignal): Promise<void>
 }
@@ -36,13 +38,13 @@ export function createAdminClient(text: string, owner: ProcessOwner, { token, ca
   const { at, shown, tls } = placeOf(text, owner)
   const headers = token ? { authorization: `Bearer ${token}` } : {}
 
-  function open(method: string, url: string, signal?: AbortSignal): Promise<IncomingMessage> {
+  function open(method: string, url: string, signal?: AbortSignal, body?: string): Promise<IncomingMessage> {
     return new Promise((resolve, reject) => {
       const options = {
         ...at,
         method,
         path: url,
-        headers,
+        headers: body === undefined ? headers : { ...headers, ...APPLY },
         agent: false,
         ...(signal && { signal }),
         ...(tls && ca && { ca }),
@@ -50,7 +52,7 @@ export function createAdminClient(text: string, owner: ProcessOwner, { token, ca
       const asking = tls ? requestInTls(options, resolve) : request(options, resolve)
       asking.setTimeout(PATIENCE_MS, () => asking.destroy(new ProxyError('E_ASK', 'system', `${shown}: no answer within 30s`)))
       asking.on('error', (error) => reject(signal?.aborted ? error : unreachable(shown, error)))
-      asking.end()
+      asking.end(body)
     })
   }
 
@@ -64,6 +66,13 @@ export function createAdminClient(text: string, owner: ProcessOwner, { token, ca
   return {
     get: (path, query) => ask('GET', path, query),
     send: (method, path, query) => ask(method, path, query),
+    async apply(path, object) {
+      const response = await open('PATCH', path, undefined, JSON.stringify(object))
+      const body = await textOf(response, shown)
+      const { statusCode = 0 } = response
+      if (statusCode !== 200 && statusCode !== 201) throw refused(statusCode, body)
+      return { created: statusCode === 201 }
+    },
     async follow(path, query, take, signal) {
       const response = await open('GET', withQuery(path, query), signal)
       if (response.statusCode !== 200) throw refused(response.statusCode ?? 0, await textOf(response, shown))
@@ -81,6 +90,9 @@ export function createAdminClient(text: string, owner: ProcessOwner, { token, ca
     },
   }
 }
+
+/** Server-side apply; JSON is YAML. */
+const APPLY = { 'content-type': 'application/apply-patch+yaml' }
 
 /** Where to ask. */
 interface Place {

@@ -9,6 +9,7 @@ import type { Asking } from './asking.ts'
 import { showDocument } from './documents.ts'
 import { drain, undrain } from './drain-command.ts'
 import { showExplanation } from './explanation-view.ts'
+import { importObjects } from './import-command.ts'
 import { showSessions } from './sessions-view.ts'
 import { showServices, showStatus } from './status-view.ts'
 import { top } from './top-command.ts'
@@ -28,6 +29,7 @@ const COMMANDS: { readonly [Name in ClientCommand]: Run } = {
   top,
   trace,
   export: exportObjects,
+  import: importObjects,
 }
 
 /** Does what such a command line asks for; resolves with the exit code. */

@@ -1,12 +1,12 @@
 import { systemClock } from '../../lib/clock.ts'
 import { parseDuration } from '../../lib/duration.ts'
 import type { Status } from '../../model/status.ts'
+import { ratesBetween, type TopRates } from '../../observe/status-rates.ts'
 import { EXIT, refuseUsage, usageProblem } from '../command-context.ts'
 import type { Asking } from './asking.ts'
 import { untilInterrupted } from './interrupted.ts'
 import { openKeys } from './keys.ts'
 import { openScreen } from './screen.ts'
-import { ratesBetween, type TopRates } from './top-rates.ts'
 import { FIRST_CHOICE, pressKey, showTop, type TopChoice } from './top-view.ts'
 
 const PATH = '/portald/v1/status'

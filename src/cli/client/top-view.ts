@@ -1,6 +1,6 @@
+import type { EndpointRates, Rates, ServiceRates, TopRates } from '../../observe/status-rates.ts'
 import { showAgo, showMs, showSize } from './numbers.ts'
 import { type Column, shorten, showTable } from './table.ts'
-import type { EndpointRates, Rates, ServiceRates, TopRates } from './top-rates.ts'
 
 /** What rows may be sorted by, in the order of the columns. */
 export const SORTS = ['name', 'active', 'new', 'in', 'out', 'errors', 'failures'] as const

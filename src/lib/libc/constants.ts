@@ -70,19 +70,29 @@ export const UDP_GRO = 104
 export const UDP_MAX_SEGMENTS = 64
 
 /** Options and control messages of {@link SOL_IP}. */
+export const IP_HDRINCL = 3
 export const IP_PKTINFO = 8
+export const IP_MTU_DISCOVER = 10
 export const IP_RECVERR = 11
+export const IP_MTU = 14
 export const IP_FREEBIND = 15
 export const IP_TRANSPARENT = 19
 export const IP_BIND_ADDRESS_NO_PORT = 24
 
 /** Options and control messages of {@link SOL_IPV6}. */
+export const IPV6_MTU_DISCOVER = 23
+export const IPV6_MTU = 24
 export const IPV6_RECVERR = 25
 export const IPV6_V6ONLY = 26
+/** Linux 4.5. */
+export const IPV6_HDRINCL = 36
 export const IPV6_RECVPKTINFO = 49
 export const IPV6_PKTINFO = 50
 export const IPV6_TRANSPARENT = 75
 export const IPV6_FREEBIND = 78
+
+/** For the two `MTU_DISCOVER` options: what is too long is sent in fragments. */
+export const PMTUDISC_DONT = 0
 
 /** Operations of `epoll_ctl`. */
 export const EPOLL_CTL_ADD = 1

@@ -7,6 +7,7 @@ import { OptionValues } from '../../lib/libc/option-values.ts'
 import { openSockets, type ReusePort, type Sockets } from '../../lib/libc/sockets.ts'
 import { fillClientAddress } from '../../model/address.ts'
 import type { PublishedRoute, RouteDelta } from '../../model/delta.ts'
+import type { Protocol } from '../../model/keys.ts'
 import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import type { WorkerPulse } from '../../model/worker-pulse.ts'
@@ -24,11 +25,13 @@ import type {
   TraceOrder,
   WorkerReading,
 } from '../listener.ts'
+import { sctpRefusal } from '../sctp/refusal.ts'
 import { SessionMatcher } from '../session-matcher.ts'
+import { SctpFront } from './sctp-front.ts'
 import { listSessions, tallySessions } from './session-list.ts'
 import { SessionMover } from './session-mover.ts'
 import { WorkerCrew } from './worker-crew.ts'
-import type { WorkerHandle } from './worker-handle.ts'
+import { SCTP_ROW, type WorkerHandle } from './worker-handle.ts'
 import { feelPulse } from './worker-pulse.ts'
 
 /** Connections the kernel may hold for us; the system's own limit may be lower. */
@@ -78,13 +81,15 @@ export type { NativeEngine }
 /** What every engine does; and it moves sessions between its workers. */
 class NativeEngine implements Engine {
   readonly name = 'native'
-  readonly protocols = new Set(['TCP', 'UDP'] as const)
+  readonly protocols: ReadonlySet<Protocol>
+  readonly sctpRefusal: string | undefined
   readonly can: ReadonlySet<Capability>
   readonly #options: NativeEngineOptions
   readonly #arena: Arena
   readonly #sockets: Sockets
   readonly #crew: WorkerCrew
   readonly #mover: SessionMover
+  readonly #sctp: SctpFront
   readonly #listeners = new Map<number, Opened>()
   /** Every route in force: what a worker that takes another's place is told. */
   readonly #routes = new Map<number, PublishedRoute>()
@@ -102,6 +107,8 @@ class NativeEngine implements Engine {
     this.#options = options
     this.#sockets = openSockets(libc)
     this.can = new Set(this.#sockets.mayBeTransparent() ? [...ABILITIES, 'transparent-source'] : ABILITIES)
+    this.sctpRefusal = sctpRefusal(libc)
+    this.protocols = new Set(this.sctpRefusal === undefined ? ['TCP', 'UDP', 'SCTP'] : ['TCP', 'UDP'])
     this.#arena = openArena(libc, 4096)
     const one = this.#arena.allocate(8)
     this.#arena.u32[one >> 2] = 1
@@ -121,11 +128,18 @@ class NativeEngine implements Engine {
       throw error
     }
     this.#mover = new SessionMover(this.#crew, shared)
+    this.#sctp = new SctpFront({
+      libc,
+      sockets: this.#sockets,
+      worker: () => this.#crew.workers[SCTP_ROW] as WorkerHandle,
+      routes: () => this.#routes.values(),
+    })
     // Node cannot end a thread that sits in a foreign call: whatever ends the process wakes the workers first.
     process.on('exit', this.#onExit)
   }
 
   async open(spec: ListenerSpec): Promise<ListenerStatus> {
+    if (spec.protocol === 'SCTP') return this.#sctp.open(spec)
     const known = this.#listeners.get(spec.id)
     if (known?.listening) return { state: 'listening', address: spec.address }
     const opened = known ?? { spec, fds: [], shared: false, listening: false }
@@ -148,6 +162,11 @@ class NativeEngine implements Engine {
   }
 
   async close(id: number, sessions: 'keep' | 'cut'): Promise<void> {
+    if (this.#sctp.has(id)) {
+      this.#sctp.close(id)
+      await this.#crew.ask({ do: 'leave', id, sessions, end: 'endpoint-removed' })
+      return
+    }
     const opened = this.#listeners.get(id)
     if (!opened) return
     this.#listeners.delete(id)
@@ -219,6 +238,7 @@ class NativeEngine implements Engine {
     process.off('exit', this.#onExit)
     for (const opened of this.#listeners.values()) this.#closeAll(opened)
     this.#listeners.clear()
+    this.#sctp[Symbol.dispose]()
     this.#freeMemory()
   }
 
@@ -228,6 +248,7 @@ class NativeEngine implements Engine {
     void worker.ask({ do: 'publish', delta: { revision: this.#revision, set: [...this.#routes.values()], remove: [] } })
     if (this.#trace) void worker.ask({ do: 'trace', order: this.#trace })
     for (const opened of this.#listeners.values()) if (opened.listening) void this.#hand(worker, opened)
+    if (worker.row === SCTP_ROW) this.#sctp.revive()
   }
 
   #policyFor(row: number, listeners: ReadonlySet<number>): SessionPolicy {

@@ -1,4 +1,5 @@
 import type { Arena } from '../../lib/libc/arena.ts'
+import { createSctpColumns, type SctpColumns } from '../sctp/flow-columns.ts'
 import { createTcpColumns, type TcpColumns } from './tcp-table.ts'
 import { createUdpColumns, type UdpColumns } from './udp-table.ts'
 
@@ -28,6 +29,7 @@ const ARENA_CELLS = 2
 export interface EstateSizes {
   readonly tcpSessions: number
   readonly udpSessions: number
+  readonly sctpSessions: number
   readonly pipes: number
 }
 
@@ -39,16 +41,18 @@ export interface Estate {
   readonly arenas: Float64Array<SharedArrayBuffer>
   readonly tcp: TcpColumns
   readonly udp: UdpColumns
+  readonly sctp: SctpColumns
 }
 
 /** Reserves one. Pages cost nothing until they are first written. */
-export function createEstate({ tcpSessions, udpSessions, pipes }: EstateSizes): Estate {
+export function createEstate({ tcpSessions, udpSessions, sctpSessions, pipes }: EstateSizes): Estate {
   return {
     control: new Int32Array(new SharedArrayBuffer(4 * CONTROL_WORDS)),
     descriptors: new Int32Array(new SharedArrayBuffer(4 * (FIRST_PIPE_CELL + 2 * pipes))),
     arenas: new Float64Array(new SharedArrayBuffer(8 * MOST_ARENAS * ARENA_CELLS)),
     tcp: createTcpColumns(tcpSessions),
     udp: createUdpColumns(udpSessions),
+    sctp: createSctpColumns(sctpSessions),
   }
 }
 

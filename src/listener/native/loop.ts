@@ -7,11 +7,13 @@ import { EPOLLIN } from '../../lib/libc/constants.ts'
 import { ERRNO, errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import type { RouteDelta } from '../../model/delta.ts'
-import type { SessionPolicy, TraceOrder } from '../listener.ts'
+import type { SessionEnd } from '../../model/session.ts'
+import type { SessionFilter, SessionPolicy, TraceOrder } from '../listener.ts'
 import { TracedPolicy } from '../traced-policy.ts'
 import { EndpointAddresses } from './endpoint-addresses.ts'
 import { ADOPTED_WORD, BUDGET_WORD, LOOPING_WORD, MESSAGE_WORD, SESSIONS_WORD, STOP_WORD } from './estate.ts'
 import type { WorkerAnswer, WorkerFault, WorkerRequest, WorkerStart } from './messages.ts'
+import { SctpPart } from './sctp-part.ts'
 import { TcpDoors } from './tcp-doors.ts'
 import { TcpMover } from './tcp-mover.ts'
 import { TcpSessions } from './tcp-sessions.ts'
@@ -24,6 +26,7 @@ import { UdpTable } from './udp-table.ts'
 import {
   INDEX_MASK,
   KIND_BELL,
+  KIND_SCTP,
   KIND_SHIFT,
   KIND_TCP,
   KIND_TCP_LISTENER,
@@ -57,6 +60,7 @@ export class Loop {
   readonly #udpDoors: UdpDoors
   readonly #udpRelay: UdpRelay
   readonly #udpWheel: TimerWheel
+  readonly #sctp: SctpPart
   readonly #addresses: EndpointAddresses
   /** Who waits for the last session to end. */
   #emptyTickets: number[] = []
@@ -97,6 +101,7 @@ export class Loop {
     this.#udpDoors = new UdpDoors(context)
     this.#udp = new UdpSessions(context, udpTable, this.#udpWheel, this.#addresses, this.#udpDoors, left, counted)
     this.#udpRelay = new UdpRelay(context, this.#udp, this.#udpDoors)
+    this.#sctp = new SctpPart(context, estate.sctp, counted)
     const bell = start.bells[start.row] as number
     const watched = context.watch(bell, EPOLLIN, KIND_BELL << KIND_SHIFT, 0)
     if (!watched || !context.watch(start.wakeFd, EPOLLIN, KIND_WAKE << KIND_SHIFT, 0)) {
@@ -112,6 +117,7 @@ export class Loop {
     }
     this.#tcp.cut({}, 'killed')
     this.#udp.cut({}, 'killed')
+    this.#sctp.relay?.cut({}, 'killed')
     this.#tcp[Symbol.dispose]()
     this.#context[Symbol.dispose]()
   }
@@ -141,6 +147,9 @@ export class Loop {
         case KIND_UDP_LISTENER:
           this.#udpRelay.fromClients(index)
           break
+        case KIND_SCTP:
+          this.#sctp.relay?.readable(index)
+          break
         case KIND_BELL:
           calls.read(this.#start.bells[this.#start.row] as number, copyAddress, WAKE_BYTES)
           this.#context.policy.waiting.heed()
@@ -156,6 +165,7 @@ export class Loop {
     this.#udpWheel.advance(now)
     this.#tcpDoors.tick(now)
     this.#udpDoors.tick(now)
+    this.#sctp.advance(now)
     if (this.#context.policy.waiting.restless) this.#seeToWaiting()
     // Last, for all of the above may have brought a direction to its end.
     relay.endings.closeWriteSides()
@@ -170,6 +180,7 @@ export class Loop {
     if (told !== 0 || this.#tcp.relay.busy || this.#context.policy.waiting.restless) return 0
     wait = sooner(wait, this.#tcpWheel.waitMs(now))
     wait = sooner(wait, this.#udpWheel.waitMs(now))
+    wait = sooner(wait, this.#sctp.waitMs(now))
     wait = sooner(wait, this.#tcpDoors.waitMs(now))
     return sooner(wait, this.#udpDoors.waitMs(now))
   }
@@ -185,7 +196,7 @@ export class Loop {
 
   /** A session began or ended. */
   #counted(): void {
-    const sessions = this.#tcp.table.size + this.#udp.table.size
+    const sessions = this.#tcp.table.size + this.#udp.table.size + this.#sctp.size
     Atomics.add(this.#control, SESSIONS_WORD, sessions - this.#known)
     this.#known = sessions
     this.#tcpDoors.roomMade()
@@ -227,13 +238,19 @@ export class Loop {
       case 'leave':
         this.#leave(request)
         break
+      case 'take-sctp':
+        this.#sctp.take(request.fd4, request.fd6, request.routes)
+        break
+      case 'open-sctp':
+        this.#sctp.relay?.open(request.id, request.address)
+        break
       case 'cut':
-        if (request.filter.protocol !== 'UDP') count += this.#tcp.cut(request.filter, request.end)
-        if (request.filter.protocol !== 'TCP') count += this.#udp.cut(request.filter, request.end)
+        count += this.#cut(request.filter, request.end)
         break
       case 'drain':
         this.#tcpDoors.drain()
         this.#udpDoors.drain()
+        this.#sctp.relay?.drain()
         break
       case 'give': {
         const given = this.#tcpMover.give(request.filter, request.from, request.most)
@@ -262,12 +279,23 @@ export class Loop {
     this.#tell({ ticket: request.ticket, count })
   }
 
+  #cut(filter: SessionFilter, end: SessionEnd): number {
+    const { protocol } = filter
+    let count = 0
+    if (protocol === undefined || protocol === 'TCP') count += this.#tcp.cut(filter, end)
+    if (protocol === undefined || protocol === 'UDP') count += this.#udp.cut(filter, end)
+    if (protocol === undefined || protocol === 'SCTP') count += this.#sctp.relay?.cut(filter, end) ?? 0
+    return count
+  }
+
   #publish(delta: RouteDelta): void {
     this.#addresses.apply(delta)
+    this.#sctp.apply(delta)
     const hurried = this.#context.policy.apply(delta)
     if (hurried.length === 0) return
     hasten(this.#tcp.table, this.#tcpWheel, hurried)
     hasten(this.#udp.table, this.#udpWheel, hurried)
+    this.#sctp.relay?.hasten(hurried)
   }
 
   #trace(order: TraceOrder | undefined): void {
@@ -277,6 +305,7 @@ export class Loop {
 
   #leave({ id, sessions, end }: WorkerRequest & { do: 'leave' }): void {
     this.#tcpDoors.close(id)
+    this.#sctp.relay?.close(id, end)
     if (sessions === 'cut') this.#tcp.cut({ listeners: [id] }, end)
     const door = this.#udpDoors.get(id)
     if (!door) return

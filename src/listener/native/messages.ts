@@ -1,5 +1,5 @@
-import type { RouteDelta } from '../../model/delta.ts'
-import type { Protocol } from '../../model/keys.ts'
+import type { PublishedRoute, RouteDelta } from '../../model/delta.ts'
+import type { Protocol, SocketAddress } from '../../model/keys.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
 import type { SessionFilter, TraceOrder } from '../listener.ts'
@@ -28,6 +28,16 @@ export type WorkerRequest =
       readonly sessions: 'keep' | 'cut'
       readonly end: SessionEnd
     }
+  /** Take all SCTP of the process, by these raw sockets, which main owns; -1: there is none. */
+  | {
+      readonly do: 'take-sctp'
+      readonly ticket: number
+      readonly fd4: number
+      readonly fd6: number
+      readonly routes: readonly PublishedRoute[]
+    }
+  /** Let SCTP clients come to an address. */
+  | { readonly do: 'open-sctp'; readonly ticket: number; readonly id: number; readonly address: SocketAddress }
   | { readonly do: 'cut'; readonly ticket: number; readonly filter: SessionFilter; readonly end: SessionEnd }
   /** Take what the accept queues hold, then nothing new. */
   | { readonly do: 'drain'; readonly ticket: number }

@@ -1,6 +1,9 @@
+import type { Protocol } from '../../model/keys.ts'
 import type { MovedSoFar, RunningSession, SessionListing } from '../listener.ts'
+import { readSctpFacts, type SctpColumns } from '../sctp/flow-columns.ts'
+import { CLOSING } from '../sctp/flow-table.ts'
+import { MutableFacts } from '../session-facts.ts'
 import type { SessionMatcher } from '../session-matcher.ts'
-import { MutableFacts } from './session-facts.ts'
 import { readTcpFacts, type TcpColumns } from './tcp-table.ts'
 import { readUdpFacts, type UdpColumns } from './udp-table.ts'
 import type { WorkerHandle } from './worker-handle.ts'
@@ -18,9 +21,10 @@ export async function listSessions(
 ): Promise<SessionListing> {
   const list = new Collector(matcher, most)
   for (const worker of workers) {
-    const { tcp, udp } = worker.estate
+    const { tcp, udp, sctp } = worker.estate
     if (matcher.wants('TCP')) await inTurns(worker, tcp.used, (place) => list.readTcp(worker.row, tcp, place))
     if (matcher.wants('UDP')) await inTurns(worker, udp.used, (place) => list.readUdp(worker.row, udp, place))
+    if (matcher.wants('SCTP')) await inTurns(worker, sctp.used, (place) => list.readSctp(worker.row, sctp, place))
   }
   return list
 }
@@ -30,7 +34,7 @@ export function tallySessions(workers: readonly WorkerHandle[], look: (session: 
   const facts = new MutableFacts()
   for (const { over, estate } of workers) {
     if (over) continue
-    const { tcp, udp } = estate
+    const { tcp, udp, sctp } = estate
     for (let place = Atomics.load(tcp.used, 0) - 1; place >= 0; place--) {
       if (tcp.ids[place] === 0) continue
       readTcpFacts(tcp, place, facts)
@@ -39,6 +43,11 @@ export function tallySessions(workers: readonly WorkerHandle[], look: (session: 
     for (let place = Atomics.load(udp.used, 0) - 1; place >= 0; place--) {
       if (udp.ids[place] === 0) continue
       readUdpFacts(udp, place, facts)
+      look(facts)
+    }
+    for (let place = Atomics.load(sctp.used, 0) - 1; place >= 0; place--) {
+      if (sctp.ids[place] === 0) continue
+      readSctpFacts(sctp, place, facts)
       look(facts)
     }
     // The next worker's TCP sessions have none.
@@ -88,7 +97,17 @@ class Collector implements SessionListing {
     if (columns.ids[place] === id) this.#take(worker, 'UDP', lastMs, false)
   }
 
-  #take(worker: number, protocol: 'TCP' | 'UDP', lastMs: number, ending: boolean): void {
+  readSctp(worker: number, columns: SctpColumns, place: number): void {
+    const id = columns.ids[place] as number
+    if (id === 0) return
+    const facts = this.#facts
+    readSctpFacts(columns, place, facts)
+    const lastMs = columns.lastMs[place] as number
+    const closing = columns.states[place] === CLOSING
+    if (columns.ids[place] === id) this.#take(worker, 'SCTP', lastMs, closing)
+  }
+
+  #take(worker: number, protocol: Protocol, lastMs: number, ending: boolean): void {
     const facts = this.#facts
     if (!this.#matcher.takes(facts, lastMs)) return
     this.matched++

@@ -47,6 +47,8 @@ export interface SessionSnapshot {
   readonly serviceSlot: number
   /** The endpoint's slot. */
   readonly lease: number
+  /** What its client is counted by. */
+  readonly ticket: number
   readonly attempts: number
   readonly startedMs: number
   readonly connectMs: number

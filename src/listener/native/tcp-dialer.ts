@@ -11,13 +11,14 @@ import {
 } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
 import type { Prelude } from '../../model/proxy-header.ts'
-import type { ClientAddress, Tried } from '../../model/session.ts'
+import { type ClientAddress, NO_TICKET, type Tried } from '../../model/session.ts'
 import type { Decision } from '../listener.ts'
 import type { ProxyHeaderParser } from '../proxy-header-parser.ts'
 import { isExhaustion, MOST_INTERRUPTIONS, ownEnd } from './call-errors.ts'
-import { ClientSource } from './client-source.ts'
+import { Connector } from './connector.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import type { HandshakeAcks } from './handshake-acks.ts'
+import { TcpDelays } from './tcp-delays.ts'
 import type { SessionOwner } from './tcp-endings.ts'
 import { TcpHearing } from './tcp-hearing.ts'
 import { TcpPreludes } from './tcp-preludes.ts'
@@ -46,6 +47,7 @@ type Forward = Extract<Decision, { readonly do: 'forward' }>
  *  already waits. */
 export class TcpDialer {
   readonly hearing: TcpHearing
+  readonly delays: TcpDelays
   readonly waiting: TcpWaiting
   readonly #context: WorkerContext
   readonly #table: TcpTable
@@ -55,7 +57,7 @@ export class TcpDialer {
   readonly #acks: HandshakeAcks
   readonly #preludes: TcpPreludes
   readonly #owner: SessionOwner
-  readonly #source: ClientSource
+  readonly #connector: Connector
   readonly #client: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
 
   constructor(
@@ -76,8 +78,9 @@ export class TcpDialer {
     this.#owner = owner
     this.#preludes = new TcpPreludes(context, table)
     this.hearing = new TcpHearing(context, table, wheel, owner, (session, header) => this.#introduced(session, header))
+    this.delays = new TcpDelays(context, table, wheel, owner, (session) => this.#waited(session))
     this.waiting = new TcpWaiting(context, table, wheel, owner)
-    this.#source = new ClientSource(context)
+    this.#connector = new Connector(context, addresses)
   }
 
   /** Asks for an endpoint for a session, and goes there. */
@@ -108,12 +111,18 @@ export class TcpDialer {
 
   #obey(session: number, decision: Decision): void {
     const table = this.#table
+    const ticket = this.#context.policy.takeTicket()
+    if (ticket !== NO_TICKET) table.tickets[session] = ticket
     if (decision.do === 'refuse') {
       this.#owner.stop(session, decision.end)
       return
     }
     if (decision.do === 'hear') {
       this.hearing.begin(session, decision.withinMs)
+      return
+    }
+    if (decision.do === 'drop' || decision.do === 'delay') {
+      this.delays.begin(session, decision)
       return
     }
     if (decision.do === 'wait') {
@@ -126,28 +135,27 @@ export class TcpDialer {
     this.#dial(session, decision)
   }
 
+  #waited(session: number): void {
+    this.#obey(session, this.#context.policy.delayed(this.#table.listeners[session] as number, this.#clientOf(session)))
+  }
+
   /** Connects to an endpoint. What the client has said already travels with the handshake. */
-  #dial(session: number, { lease, transparent, prelude }: Forward): void {
+  #dial(session: number, decision: Forward): void {
     const table = this.#table
     const { calls, clock, errno } = this.#context
     const endpoint = 2 * session + 1
-    const fd = calls.socket(this.#addresses.family(lease), SOCKET_TYPE, 0)
+    const fd = calls.socket(this.#addresses.family(decision.lease), SOCKET_TYPE, 0)
     if (fd < 0) {
       this.#failed(session, errno[0] as number)
       return
     }
     table.fds[endpoint] = fd + 1
     table.askedMs[session] = clock.now()
-    const unbound = transparent ? this.#source.bind(fd, this.#addresses.family(lease), this.#clientOf(session)) : 0
-    if (unbound !== 0) {
-      this.#failed(session, unbound)
-      return
-    }
     this.#acks.holdBack(fd)
     const userTimeoutMs = table.userTimeoutMs[session] as number
     if (userTimeoutMs > 0) this.#context.limitSilence(fd, userTimeoutMs)
-    const connected = calls.connect(fd, this.#addresses.address(lease), this.#addresses.bytes(lease)) === 0
-    const error = connected ? 0 : (errno[0] as number)
+    const error = this.#connector.connect(fd, decision, this.#clientOf(session))
+    const connected = error === 0
     // Interrupted, it goes on by itself.
     if (error !== 0 && error !== ERRNO.EINPROGRESS && error !== ERRNO.EINTR) {
       this.#failed(session, error)
@@ -156,7 +164,7 @@ export class TcpDialer {
     const pending = (table.flags[endpoint] as number) & PENDING
     table.flags[endpoint] = pending | (connected ? WRITABLE : CONNECTING)
     if (!((table.flags[2 * session] as number) & GREETED)) {
-      this.#greet(session, connected, prelude)
+      this.#greet(session, connected, decision.prelude)
       return
     }
     if (!pending) this.#acks.expect(endpoint)

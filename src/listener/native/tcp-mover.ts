@@ -1,11 +1,11 @@
 import { ProxyError } from '../../lib/errors.ts'
 import { EPOLLOUT } from '../../lib/libc/constants.ts'
 import { type ClientAddress, SESSION_ENDS, sessionEndNumber } from '../../model/session.ts'
+import { writeClientWords } from '../client-words.ts'
 import { lifeEndMs } from '../life-end.ts'
 import type { SessionFilter } from '../listener.ts'
-import { writeClientWords } from './client-words.ts'
+import { isMeant } from '../session-filter.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
-import { isMeant } from './session-filter.ts'
 import type { GivenSessions, SessionSnapshot, SideSnapshot, SideState } from './session-snapshot.ts'
 import { SESSION_MASK } from './tcp-relay.ts'
 import type { TcpSessions } from './tcp-sessions.ts'
@@ -133,6 +133,7 @@ export class TcpMover {
       listener,
       serviceSlot: this.#context.policy.released(listener),
       lease,
+      ticket: table.tickets[session] as number,
       attempts: table.attempts[session] as number,
       startedMs: table.startedMs[session] as number,
       connectMs: table.connectMs[session] as number,
@@ -184,6 +185,7 @@ export class TcpMover {
     // Main counts before it sends, and the table has more places than clients are accepted for.
     if (session < 0) throw new ProxyError('E_INTERNAL', 'bug', 'no place for a session that was moved')
     table.leases[session] = snapshot.lease
+    table.tickets[session] = snapshot.ticket
     table.attempts[session] = snapshot.attempts
     table.connectMs[session] = snapshot.connectMs
     writeClientWords(table.columns, session, client.address)

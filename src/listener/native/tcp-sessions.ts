@@ -17,16 +17,17 @@ import { INT_BYTES, LINGER_BYTES } from '../../lib/libc/option-values.ts'
 import { type ClientAddress, SESSION_ENDS, type SessionEnd } from '../../model/session.ts'
 import { lifeEndMs } from '../life-end.ts'
 import type { SessionFilter } from '../listener.ts'
+import { MutableFacts } from '../session-facts.ts'
+import { isMeant } from '../session-filter.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
 import { HandshakeAcks } from './handshake-acks.ts'
-import { MutableFacts } from './session-facts.ts'
-import { isMeant } from './session-filter.ts'
 import { TcpDialer } from './tcp-dialer.ts'
 import type { SessionOwner } from './tcp-endings.ts'
 import { TcpRelay } from './tcp-relay.ts'
 import {
   ABORTED,
   CONNECTING,
+  DELAYED,
   GONE,
   HEARING,
   HUNG_UP,
@@ -187,21 +188,13 @@ export class TcpSessions implements SessionOwner, Disposable {
   #look(session: number, now: number): void {
     const { table } = this
     // They may have become shorter: that is why it is looked at, maybe.
-    const timeouts = this.#context.policy.timeouts(table.listeners[session] as number)
-    if (timeouts) {
-      table.idleMs[session] = timeouts.idleMs
-      table.halfCloseMs[session] = timeouts.halfCloseMs
-      table.lifeEndMs[session] = lifeEndMs(
-        table.ids[session] as number,
-        table.startedMs[session] as number,
-        timeouts.maxSessionMs,
-      )
-    }
-    const early = (table.flags[2 * session] as number) & (HEARING | WAITING)
+    this.#readTimeouts(session)
+    const early = (table.flags[2 * session] as number) & (HEARING | DELAYED | WAITING)
     if (early || (table.flags[2 * session + 1] as number) & CONNECTING) {
       const deadline = (table.askedMs[session] as number) + (table.attemptMs[session] as number)
       if (now < deadline) this.#wheel.set(session, deadline)
       else if (early & HEARING) this.stop(session, 'bad-header')
+      else if (early & DELAYED) this.#dialer.delays.over(session)
       else if (early) this.stop(session, this.#dialer.waiting.endOf(session))
       else this.#dialer.attemptFailed(session, 'connect-timeout')
       return
@@ -223,8 +216,20 @@ export class TcpSessions implements SessionOwner, Disposable {
   /** Looks at a session again no later than its half-close deadline. */
   hasten(session: number): void {
     const now = this.#context.clock.now()
+    // They may have become shorter in this very turn; this takes the place of the look that is due for that.
+    this.#readTimeouts(session)
     const waitMs = this.#resetting(session) >= 0 ? SOONEST_RESET_LOOK_MS : (this.table.halfCloseMs[session] as number)
     this.#wheel.set(session, Math.min(now + waitMs, this.table.lifeEndMs[session] as number))
+  }
+
+  #readTimeouts(session: number): void {
+    const { table } = this
+    const timeouts = this.#context.policy.timeouts(table.listeners[session] as number)
+    if (!timeouts) return
+    table.idleMs[session] = timeouts.idleMs
+    table.halfCloseMs[session] = timeouts.halfCloseMs
+    const startedMs = table.startedMs[session] as number
+    table.lifeEndMs[session] = lifeEndMs(table.ids[session] as number, startedMs, timeouts.maxSessionMs)
   }
 
   /** Ends sessions by listener or lease; returns how many. Their clients see a reset. */

@@ -1,7 +1,7 @@
 import type { ClientAddress, Tried } from '../../model/session.ts'
+import { readClientWords, writeClientWords } from '../client-words.ts'
 import type { Introduction } from '../proxy-header.ts'
-import { readClientWords, writeClientWords } from './client-words.ts'
-import type { MutableFacts } from './session-facts.ts'
+import type { MutableFacts } from '../session-facts.ts'
 
 /** State of one direction's source socket. Direction `2 * session` comes from the client, the next from the endpoint;
  *  `direction ^ 1` is the other one. */
@@ -42,10 +42,12 @@ export const DEAF = 131072
 export const TIMED_OUT = 262144
 /** The client's PROXY header has not come yet. */
 export const HEARING = 524288
+/** The client is left waiting: it is turned away and not to know yet, or asked for again when the time is over. */
+export const DELAYED = 1048576
 /** The session waits for a place, or for a first endpoint. */
-export const WAITING = 1048576
+export const WAITING = 2097152
 /** It is a first endpoint that it waits for. */
-export const HELD = 2097152
+export const HELD = 4194304
 
 const NO_TRIES: readonly Tried[] = []
 
@@ -59,6 +61,7 @@ export interface TcpColumns {
   readonly ids: Float64Array<SharedArrayBuffer>
   readonly listeners: Int32Array<SharedArrayBuffer>
   readonly leases: Int32Array<SharedArrayBuffer>
+  readonly tickets: Int32Array<SharedArrayBuffer>
   readonly words: Uint32Array<SharedArrayBuffer>
   readonly ports: Uint16Array<SharedArrayBuffer>
   readonly attempts: Uint8Array<SharedArrayBuffer>
@@ -79,6 +82,7 @@ export function createTcpColumns(capacity: number): TcpColumns {
     ids: new Float64Array(new SharedArrayBuffer(8 * capacity)),
     listeners: new Int32Array(new SharedArrayBuffer(4 * capacity)),
     leases: new Int32Array(new SharedArrayBuffer(4 * capacity)),
+    tickets: new Int32Array(new SharedArrayBuffer(4 * capacity)),
     words: new Uint32Array(new SharedArrayBuffer(16 * capacity)),
     ports: new Uint16Array(new SharedArrayBuffer(2 * capacity)),
     attempts: new Uint8Array(new SharedArrayBuffer(capacity)),
@@ -102,6 +106,7 @@ export function readTcpFacts(columns: TcpColumns, session: number, into: Mutable
   into.id = columns.ids[session] as number
   into.listener = columns.listeners[session] as number
   into.lease = columns.leases[session] as number
+  into.ticket = columns.tickets[session] as number
   into.attempts = columns.attempts[session] as number
   into.startedMs = columns.startedMs[session] as number
   into.connectMs = columns.connectMs[session] as number
@@ -119,6 +124,7 @@ export class TcpTable {
   readonly ids: Float64Array<SharedArrayBuffer>
   readonly listeners: Int32Array<SharedArrayBuffer>
   readonly leases: Int32Array<SharedArrayBuffer>
+  readonly tickets: Int32Array<SharedArrayBuffer>
   readonly attempts: Uint8Array<SharedArrayBuffer>
   readonly startedMs: Float64Array<SharedArrayBuffer>
   readonly connectMs: Float64Array<SharedArrayBuffer>
@@ -163,6 +169,7 @@ export class TcpTable {
     this.ids = columns.ids
     this.listeners = columns.listeners
     this.leases = columns.leases
+    this.tickets = columns.tickets
     this.attempts = columns.attempts
     this.startedMs = columns.startedMs
     this.connectMs = columns.connectMs
@@ -200,6 +207,7 @@ export class TcpTable {
     const client = 2 * session
     this.listeners[session] = listener
     this.leases[session] = -1
+    this.tickets[session] = 0
     this.attempts[session] = 0
     this.reasons[session] = 0
     this.startedMs[session] = nowMs

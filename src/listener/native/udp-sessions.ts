@@ -1,14 +1,14 @@
 import { EPOLLIN, SOCK_CLOEXEC, SOCK_DGRAM, SOCK_NONBLOCK, SOL_UDP, UDP_GRO } from '../../lib/libc/constants.ts'
 import { ERRNO } from '../../lib/libc/errno.ts'
 import { INT_BYTES } from '../../lib/libc/option-values.ts'
-import type { ClientAddress, SessionEnd, Tried } from '../../model/session.ts'
+import { type ClientAddress, NO_TICKET, type SessionEnd, type Tried } from '../../model/session.ts'
 import { lifeEndMs } from '../life-end.ts'
 import type { SessionFilter, SessionTimeouts } from '../listener.ts'
+import { MutableFacts } from '../session-facts.ts'
+import { isMeant } from '../session-filter.ts'
 import { isExhaustion } from './call-errors.ts'
-import { ClientSource } from './client-source.ts'
+import { Connector } from './connector.ts'
 import type { EndpointAddresses } from './endpoint-addresses.ts'
-import { MutableFacts } from './session-facts.ts'
-import { isMeant } from './session-filter.ts'
 import type { TimerWheel } from './timer-wheel.ts'
 import type { UdpDoor, UdpDoors } from './udp-doors.ts'
 import { readUdpFacts, type UdpTable } from './udp-table.ts'
@@ -38,7 +38,7 @@ export class UdpSessions {
   readonly #onCount: () => void
   readonly #client: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
   readonly #facts = new MutableFacts()
-  readonly #source: ClientSource
+  readonly #connector: Connector
 
   /** `descriptorsLeft` tells how many sessions may still take; `onCount` is told of every session that began or ended. */
   constructor(
@@ -57,7 +57,7 @@ export class UdpSessions {
     this.#doors = doors
     this.#descriptorsLeft = descriptorsLeft
     this.#onCount = onCount
-    this.#source = new ClientSource(context)
+    this.#connector = new Connector(context, addresses)
   }
 
   /** Whether one more may begin without another's end. */
@@ -178,11 +178,13 @@ export class UdpSessions {
     const { table } = this
     const { calls, policy, errno } = this.#context
     const decision = policy.decide(table.listeners[session] as number, this.#clientOf(session), table.tried(session))
+    const ticket = policy.takeTicket()
+    if (ticket !== NO_TICKET) table.tickets[session] = ticket
     if (decision.do !== 'forward') {
       this.stop(session, decision.do === 'refuse' ? decision.end : 'internal')
       return NONE
     }
-    const { lease, transparent } = decision
+    const { lease } = decision
     table.attempts[session] = (table.attempts[session] as number) + 1
     table.leases[session] = lease
     const fd = calls.socket(this.#addresses.family(lease), SOCKET_TYPE, 0)
@@ -191,9 +193,8 @@ export class UdpSessions {
     if (this.timeouts(session).udpResponses === undefined) {
       calls.setsockopt(fd, SOL_UDP, UDP_GRO, this.#context.values.one, INT_BYTES)
     }
-    const unbound = transparent ? this.#source.bind(fd, this.#addresses.family(lease), this.#clientOf(session)) : 0
-    if (unbound !== 0) return unbound
-    if (calls.connect(fd, this.#addresses.address(lease), this.#addresses.bytes(lease)) < 0) return errno[0] as number
+    const error = this.#connector.connect(fd, decision, this.#clientOf(session))
+    if (error !== 0) return error
     const token = (KIND_UDP << KIND_SHIFT) | session
     if (!this.#context.watch(fd, EPOLLIN, token, table.generations[session] as number)) return ERRNO.ENOMEM
     if ((table.connectMs[session] as number) < 0) table.connectMs[session] = 0

@@ -1,6 +1,6 @@
 import type { ClientAddress, Tried } from '../../model/session.ts'
-import { readClientWords, writeClientWords } from './client-words.ts'
-import type { MutableFacts } from './session-facts.ts'
+import { readClientWords, writeClientWords } from '../client-words.ts'
+import type { MutableFacts } from '../session-facts.ts'
 
 const NONE = -1
 const NO_TRIES: readonly Tried[] = []
@@ -13,6 +13,7 @@ export interface UdpColumns {
   readonly ids: Float64Array<SharedArrayBuffer>
   readonly listeners: Int32Array<SharedArrayBuffer>
   readonly leases: Int32Array<SharedArrayBuffer>
+  readonly tickets: Int32Array<SharedArrayBuffer>
   readonly words: Uint32Array<SharedArrayBuffer>
   readonly ports: Uint16Array<SharedArrayBuffer>
   readonly attempts: Uint16Array<SharedArrayBuffer>
@@ -37,6 +38,7 @@ export function createUdpColumns(capacity: number): UdpColumns {
     ids: float64(),
     listeners: int32(),
     leases: int32(),
+    tickets: int32(),
     words: new Uint32Array(new SharedArrayBuffer(16 * capacity)),
     ports: uint16(),
     attempts: uint16(),
@@ -56,6 +58,7 @@ export function readUdpFacts(columns: UdpColumns, session: number, into: Mutable
   into.id = columns.ids[session] as number
   into.listener = columns.listeners[session] as number
   into.lease = columns.leases[session] as number
+  into.ticket = columns.tickets[session] as number
   into.attempts = columns.attempts[session] as number
   into.startedMs = columns.startedMs[session] as number
   into.connectMs = columns.connectMs[session] as number
@@ -73,6 +76,7 @@ export class UdpTable {
   readonly ids: Float64Array<SharedArrayBuffer>
   readonly fds: Int32Array<SharedArrayBuffer>
   readonly leases: Int32Array<SharedArrayBuffer>
+  readonly tickets: Int32Array<SharedArrayBuffer>
   readonly listeners: Int32Array<SharedArrayBuffer>
   readonly attempts: Uint16Array<SharedArrayBuffer>
   readonly startedMs: Float64Array<SharedArrayBuffer>
@@ -101,6 +105,7 @@ export class UdpTable {
     this.ids = columns.ids
     this.fds = columns.fds
     this.leases = columns.leases
+    this.tickets = columns.tickets
     this.listeners = columns.listeners
     this.attempts = columns.attempts
     this.startedMs = columns.startedMs
@@ -138,6 +143,7 @@ export class UdpTable {
     else return NONE
     this.fds[session] = 0
     this.leases[session] = NONE
+    this.tickets[session] = 0
     this.listeners[session] = listener
     this.keys[session] = key
     this.attempts[session] = 0

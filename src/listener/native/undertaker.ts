@@ -3,16 +3,17 @@ import { SO_LINGER, SOL_SOCKET } from '../../lib/libc/constants.ts'
 import { LINGER_BYTES } from '../../lib/libc/option-values.ts'
 import type { SessionEnd } from '../../model/session.ts'
 import type { SessionPolicy } from '../listener.ts'
+import { readSctpFacts } from '../sctp/flow-columns.ts'
+import { MutableFacts } from '../session-facts.ts'
 import { ADOPTED_WORD, type Estate, notedArenas } from './estate.ts'
-import { MutableFacts } from './session-facts.ts'
 import type { SessionSnapshot } from './session-snapshot.ts'
 import { readTcpFacts } from './tcp-table.ts'
 import { readUdpFacts } from './udp-table.ts'
 
 /** The listeners of sessions that a dead worker left. */
-export function listenersLeft({ tcp, udp }: Estate): Set<number> {
+export function listenersLeft({ tcp, udp, sctp }: Estate): Set<number> {
   const listeners = new Set<number>()
-  for (const { ids, listeners: of } of [tcp, udp]) {
+  for (const { ids, listeners: of } of [tcp, udp, sctp]) {
     ids.forEach((id, session) => {
       if (id !== 0) listeners.add(of[session] as number)
     })
@@ -54,7 +55,7 @@ function closeReset(calls: Calls, fd: number, reset: number): void {
 
 /** Counts and records the sessions that a worker left: those in its estate, and those that were on their way to it. */
 export function countLeft(
-  { tcp, udp }: Estate,
+  { tcp, udp, sctp }: Estate,
   arriving: readonly SessionSnapshot[],
   policy: SessionPolicy,
   end: SessionEnd,
@@ -72,6 +73,7 @@ export function countLeft(
     facts.id = session.id
     facts.listener = session.listener
     facts.lease = session.lease
+    facts.ticket = session.ticket
     facts.attempts = session.attempts
     facts.startedMs = session.startedMs
     facts.connectMs = session.connectMs
@@ -87,6 +89,11 @@ export function countLeft(
   udp.ids.forEach((id, session) => {
     if (id === 0) return
     readUdpFacts(udp, session, facts)
+    ended()
+  })
+  sctp.ids.forEach((id, session) => {
+    if (id === 0) return
+    readSctpFacts(sctp, session, facts)
     ended()
   })
 }

@@ -30,6 +30,8 @@ export const KIND_UDP = 3
 export const KIND_WAKE = 4
 /** Another worker has something to tell about sessions that wait. */
 export const KIND_BELL = 5
+/** The index is the descriptor of a raw socket. */
+export const KIND_SCTP = 6
 export const INDEX_MASK = (1 << KIND_SHIFT) - 1
 
 /** Events taken from the kernel at once. */

@@ -5,6 +5,7 @@ import { EFD_CLOEXEC, EFD_NONBLOCK } from '../../lib/libc/constants.ts'
 import { errnoName } from '../../lib/libc/errno.ts'
 import type { Libc } from '../../lib/libc/load.ts'
 import type { SharedState } from '../../model/shared-layout.ts'
+import { MOST_FLOWS } from '../sctp/associations.ts'
 import {
   ADOPTED_WORD,
   BUDGET_WORD,
@@ -26,6 +27,8 @@ const MOST_PIPES = 64
 const PIPE_SHARE = 8
 /** What a worker's tables have room for at most, whatever the limit on descriptors is. */
 const MOST_SESSIONS = 2 ** 20
+/** The worker that has all SCTP. */
+export const SCTP_ROW = 0
 /** Session numbers that one life of a worker has. */
 const IDS_PER_LIFE = 2 ** 32
 const LIVES_PER_ROW = 2 ** 12
@@ -88,7 +91,12 @@ export class WorkerHandle {
     this.#pipes = Math.min(MOST_PIPES, Math.floor(descriptors / PIPE_SHARE / 2))
     const half = Math.min(MOST_SESSIONS, Math.max(1, Math.floor((descriptors - 2 * this.#pipes) / 2)))
     // Clients are accepted meanwhile: whether there is room for sessions is asked before they come.
-    this.estate = createEstate({ tcpSessions: half + MOST_MOVED_AT_ONCE, udpSessions: half, pipes: this.#pipes })
+    this.estate = createEstate({
+      tcpSessions: half + MOST_MOVED_AT_ONCE,
+      udpSessions: half,
+      sctpSessions: row === SCTP_ROW ? MOST_FLOWS : 0,
+      pipes: this.#pipes,
+    })
     this.#most = half
     Atomics.store(this.estate.control, BUDGET_WORD, descriptors - 2 * this.#pipes)
 

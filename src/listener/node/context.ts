@@ -1,5 +1,6 @@
 import type { Clock } from '../../lib/clock.ts'
 import type { CoarseTimer } from '../../lib/coarse-timer.ts'
+import { errnoOf } from '../../lib/errors.ts'
 import type { SessionPolicy, SessionTimeouts } from '../listener.ts'
 import type { Newcomers } from './newcomers.ts'
 import type { WaitingRoom } from './waiting-room.ts'
@@ -14,6 +15,12 @@ export const OWN_ERRORS: ReadonlySet<string> = new Set([
   'EADDRINUSE',
   'EAGAIN',
 ])
+
+/** Whether the address that a socket was to leave from has no port left, or is not this machine's. */
+export function isPortless(error: Error): boolean {
+  const errno = errnoOf(error)
+  return errno === 'EADDRNOTAVAIL' || errno === 'EADDRINUSE' || errno === 'EAGAIN'
+}
 
 /** Of a session that finds its route gone. */
 export const NO_ROUTE_TIMEOUTS: SessionTimeouts = {

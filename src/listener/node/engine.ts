@@ -57,6 +57,7 @@ export function openNodeEngine(options: NodeEngineOptions): Engine {
   return {
     name: 'node',
     protocols: new Set(['TCP', 'UDP']),
+    sctpRefusal: 'the node engine has no SCTP',
     can: new Set(),
     async open(spec: ListenerSpec): Promise<ListenerStatus> {
       const known = listeners.get(spec.id)

@@ -1,12 +1,13 @@
 import type { Socket } from 'node:net'
 import { errnoOf } from '../../lib/errors.ts'
-import type { SessionEnd } from '../../model/session.ts'
+import { fillClientAddress } from '../../model/address.ts'
+import type { ClientAddress, SessionEnd } from '../../model/session.ts'
 
 const NOTHING = new Uint8Array(0)
 /** Memory of chunks at least so long is given back at once. */
 const LONG_CHUNK_BYTES = 8 * 1024
 /** A side whose other side broke may send this much more before it is reset: what was on its way, and then some. */
-export const MOST_DISCARDED_BYTES = 1024 * 1024
+const MOST_DISCARDED_BYTES = 1024 * 1024
 const KEEP_ALIVE_MS = 60_000
 /** Older Nodes know neither this nor the count: there it is ten probes, one a second. */
 const KEEP_ALIVE_EVERY_MS = 15_000
@@ -15,6 +16,20 @@ const KEEP_ALIVE_PROBES = 4
 const IDLE_END: { readonly [End in SessionEnd]?: SessionEnd } = {
   'client-reset': 'client-idle',
   'endpoint-reset': 'endpoint-idle',
+}
+
+/** What a socket tells of one of its ends, which it may not know any more. */
+export function socketAddress(ip = '0.0.0.0', port = 0): ClientAddress {
+  const address = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
+  fillClientAddress(ip, port, address)
+  return address
+}
+
+/** Lets go of a socket: whatever it still has to say concerns nobody. */
+export function abandon(socket: Socket): void {
+  socket.removeAllListeners()
+  socket.on('error', () => {})
+  socket.destroy()
 }
 
 /** Has the system ask a silent peer from time to time whether it lives. */
@@ -50,15 +65,9 @@ export function release(chunk: Buffer): void {
   if (chunk.length >= LONG_CHUNK_BYTES && memory.byteLength === chunk.length) memory.transfer(0)
 }
 
-/** Lets go of a socket that is not connected; whatever it still has to say concerns nobody. */
-export function abandon(socket: Socket): void {
-  socket.removeAllListeners()
-  socket.on('error', () => {})
-  socket.destroy()
-}
-
 /** Throws away what a side sends whose other side broke, and resets it when that is too much. Returns how much it was so far. */
 export function discard(from: Socket, chunk: Buffer, discardedBytes: number): number {
+  if (discardedBytes > MOST_DISCARDED_BYTES) return discardedBytes
   const bytes = discardedBytes + chunk.length
   if (bytes > MOST_DISCARDED_BYTES) reset(from)
   return bytes

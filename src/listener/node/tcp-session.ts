@@ -2,17 +2,16 @@ import { connect, type Socket } from 'node:net'
 import type { Timer } from '../../lib/clock.ts'
 import type { Expiring } from '../../lib/coarse-timer.ts'
 import { errnoOf } from '../../lib/errors.ts'
-import { fillClientAddress } from '../../model/address.ts'
 import type { Prelude } from '../../model/proxy-header.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
 import type { Decision } from '../listener.ts'
 import type { Introduction } from '../proxy-header.ts'
 import type { ProxyHeaderParser } from '../proxy-header-parser.ts'
-import { type NodeContext, OWN_ERRORS } from './context.ts'
+import { isPortless, type NodeContext, OWN_ERRORS } from './context.ts'
 import { HeaderReader, type HeaderTaker } from './header-reader.ts'
 import type { Newcomer } from './newcomers.ts'
 import { sendPrelude } from './prelude.ts'
-import { abandon, brokenEnd, discard, finish, keepAlive, MOST_DISCARDED_BYTES, release, reset } from './socket-ends.ts'
+import { abandon, brokenEnd, discard, finish, keepAlive, release, reset, socketAddress } from './socket-ends.ts'
 import { TcpPace } from './tcp-pace.ts'
 import type { WaitingSession } from './waiting-room.ts'
 
@@ -30,6 +29,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   readonly client: ClientAddress
   readonly startedMs: number
   lease = -1
+  ticket = 0
   attempts = 0
   end: SessionEnd = 'internal'
   endedMs = 0
@@ -75,8 +75,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.listener = listener
     this.startedMs = context.clock.now()
     this.#pace = new TcpPace(context.policy, listener, this.id, this.startedMs)
-    this.client = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
-    fillClientAddress(socket.remoteAddress ?? '0.0.0.0', socket.remotePort ?? 0, this.client)
+    this.client = socketAddress(socket.remoteAddress, socket.remotePort)
   }
 
   get lastMs(): number {
@@ -129,7 +128,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     this.#pace.read()
     const now = this.#context.clock.now()
     if (this.#paceDueMs() > now) {
-      if (this.#young) this.#keepAlive()
+      if (this.#young) for (const socket of [this.#socket, this.#endpoint]) if (socket) keepAlive(socket)
+      this.#young = false
       this.#context.idle.add(this)
       return
     }
@@ -141,12 +141,6 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
 
   #paceDueMs(): number {
     return this.#pace.dueMs(this.#halfClosed())
-  }
-
-  #keepAlive(): void {
-    this.#young = false
-    keepAlive(this.#socket)
-    if (this.#endpoint) keepAlive(this.#endpoint)
   }
 
   #halfClosed(): boolean {
@@ -174,28 +168,40 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #obey(decision: Decision): void {
+    const { policy, clock, waitingRoom } = this.#context
+    this.ticket ||= policy.takeTicket()
     if (decision.do !== 'forward') this.#leaveNewcomers()
-    if (decision.do !== 'wait') this.#context.waitingRoom.end(this)
+    if (decision.do !== 'wait') waitingRoom.end(this)
     if (decision.do === 'forward') {
       this.attempts++
       this.lease = decision.lease
       this.#dial(decision)
     } else if (decision.do === 'refuse') this.#stop(decision.end)
-    else if (decision.do === 'wait') this.#context.waitingRoom.begin(this, this.#socket, decision)
-    else this.#reader = new HeaderReader(this.#socket, this.#context.clock, decision.withinMs, this)
+    else if (decision.do === 'wait') waitingRoom.begin(this, this.#socket, decision)
+    else if (decision.do === 'hear') this.#reader = new HeaderReader(this.#socket, clock, decision.withinMs, this)
+    else this.#deadline = clock.after(decision.forMs, () => this.#waited(decision))
   }
 
-  #dial(decision: Decision & { do: 'forward' }): void {
+  /** It was left without an answer, and goes on, or was turned away all along. */
+  #waited(decision: Extract<Decision, { do: 'drop' | 'delay' }>): void {
+    if (decision.do === 'drop') this.#stop(decision.end)
+    else this.#obey(this.#context.policy.delayed(this.listener, this.client))
+  }
+
+  #dial(decision: Decision & { do: 'forward' }, source = decision.sources?.turn()): void {
     const { ip, port } = decision.endpoint.address
-    const endpoint = connect({ host: ip, port, allowHalfOpen: true })
+    const endpoint = connect({ host: ip, port, allowHalfOpen: true, ...(source && { localAddress: source.ip }) })
     this.#endpoint = endpoint
     this.#askedMs = this.#context.clock.now()
     this.#deadlineMs = this.#askedMs + decision.connectMs
     if (!this.#newcomer) this.#armDeadline()
     endpoint.on('error', (error) => {
       if (this.connectMs >= 0) this.#failed(endpoint, error, 'endpoint-reset')
-      else if (OWN_ERRORS.has(errnoOf(error) ?? '')) this.#stop('over-limit')
-      else this.#retry('connect-refused')
+      else if (!OWN_ERRORS.has(errnoOf(error) ?? '')) this.#retry('connect-refused')
+      else if (isPortless(error) && source?.next()) {
+        this.#giveUpDialling()
+        this.#dial(decision, source)
+      } else this.#stop('over-limit')
     })
     endpoint.on('connect', () => {
       this.#deadline?.[Symbol.dispose]()
@@ -206,8 +212,8 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
   }
 
   #armDeadline(): void {
-    const leftMs = this.#deadlineMs - this.#context.clock.now()
-    this.#deadline = this.#context.clock.after(leftMs, () => this.#retry('connect-timeout'))
+    const { clock } = this.#context
+    this.#deadline = clock.after(this.#deadlineMs - clock.now(), () => this.#retry('connect-timeout'))
   }
 
   #retry(end: Tried['end']): void {
@@ -243,7 +249,7 @@ export class TcpSession implements SessionFacts, Expiring, Newcomer, HeaderTaker
     let untaken: Buffer | undefined
     from.on('data', (chunk: Buffer) => {
       if (this.#broken) {
-        if (this.#discardedBytes <= MOST_DISCARDED_BYTES) this.#discardedBytes = discard(from, chunk, this.#discardedBytes)
+        this.#discardedBytes = discard(from, chunk, this.#discardedBytes)
         return
       }
       if (!first || chunk.length > MOST_IN_ONE_SEGMENT) to.setNoDelay()

@@ -6,7 +6,8 @@ import { familyOf, type SocketAddress } from '../../model/keys.ts'
 import type { ClientAddress, SessionEnd, SessionFacts, Tried } from '../../model/session.ts'
 import { lifeEndMs } from '../life-end.ts'
 import type { SessionTimeouts } from '../listener.ts'
-import { NO_ROUTE_TIMEOUTS, type NodeContext, OWN_ERRORS } from './context.ts'
+import type { SourceTurn } from '../source-pool.ts'
+import { isPortless, NO_ROUTE_TIMEOUTS, type NodeContext, OWN_ERRORS } from './context.ts'
 
 /** Datagrams kept while the socket to the endpoint is being made; it takes one turn of the event loop. */
 const MOST_WAITING = 64
@@ -39,6 +40,7 @@ export class UdpSession implements SessionFacts, Expiring {
   readonly client: ClientAddress
   readonly startedMs: number
   lease = -1
+  ticket = 0
   attempts = 0
   end: SessionEnd = 'internal'
   endedMs = 0
@@ -153,36 +155,50 @@ export class UdpSession implements SessionFacts, Expiring {
 
   /** Chooses an endpoint and begins to connect to it; ends the session where there is none. */
   #connect(): boolean {
-    const decision = this.#context.policy.decide(this.listener, this.client, this.#tried)
+    const { policy } = this.#context
+    const decision = policy.decide(this.listener, this.client, this.#tried)
+    this.ticket ||= policy.takeTicket()
     if (decision.do !== 'forward') {
       this.cut(decision.do === 'refuse' ? decision.end : 'internal')
       return false
     }
     this.attempts++
     this.lease = decision.lease
-    this.#open(decision.endpoint.address)
+    this.#open(decision.endpoint.address, decision.sources?.turn())
     return true
   }
 
-  #open(address: SocketAddress): void {
+  /** Opens a socket to an endpoint; what waits for it goes out when it is there. */
+  #open(address: SocketAddress, source: SourceTurn | undefined): void {
     const socket = createSocket({ type: familyOf(address.ip) === 6 ? 'udp6' : 'udp4', lookup: asGiven })
     this.#socket = socket
-    this.#waiting = []
+    this.#waiting ??= []
     const startedMs = this.#context.clock.now()
-    socket.on('error', (error) => this.#failed(socket, error))
+    const failed = (error: Error) => {
+      if (this.#socket === socket && this.#waiting && isPortless(error) && source?.next()) {
+        this.#letGo(socket)
+        this.#open(address, source)
+      } else this.#failed(socket, error)
+    }
+    socket.on('error', failed)
     socket.on('message', (datagram) => this.#fromEndpoint(datagram))
-    socket.connect(address.port, address.ip, (error?: Error) => {
+    const connected = (error?: Error) => {
       if (this.#socket !== socket) return
       const waiting = this.#waiting ?? []
       if (error) {
-        this.#failed(socket, error)
+        failed(error)
+        // Another address is tried.
+        if (this.#waiting) return
         for (const datagram of waiting) this.#sendAgain(datagram)
         return
       }
       this.#waiting = undefined
       if (this.connectMs < 0) this.connectMs = this.#context.clock.now() - startedMs
       for (const datagram of waiting) this.#send(socket, datagram)
-    })
+    }
+    const connect = () => socket.connect(address.port, address.ip, connected)
+    if (source) socket.bind({ address: source.ip, port: 0, exclusive: true }, connect)
+    else connect()
   }
 
   #forward(datagram: Uint8Array): void {
@@ -240,7 +256,10 @@ export class UdpSession implements SessionFacts, Expiring {
     const socket = this.#socket
     this.#socket = undefined
     this.#waiting = undefined
-    if (!socket) return
+    if (socket) this.#letGo(socket)
+  }
+
+  #letGo(socket: Socket): void {
     socket.removeAllListeners()
     socket.on('error', () => {})
     socket.close()

@@ -1,4 +1,4 @@
-import type { ClientAddress } from '../../model/session.ts'
+import type { ClientAddress } from '../model/session.ts'
 
 /** Addresses of clients by session: four words and a port each. */
 export interface ClientColumns {

@@ -1,4 +1,4 @@
-import type { SessionFilter } from '../listener.ts'
+import type { SessionFilter } from './listener.ts'
 
 /** Where it stands which number, listener and lease a session has. */
 export interface FilteredColumns {

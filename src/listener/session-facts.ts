@@ -1,4 +1,4 @@
-import type { ClientAddress, SessionEnd, SessionFacts } from '../../model/session.ts'
+import type { ClientAddress, SessionEnd, SessionFacts } from '../model/session.ts'
 
 /** Facts of one ended session; one object is filled again and again. */
 export class MutableFacts implements SessionFacts {
@@ -6,6 +6,7 @@ export class MutableFacts implements SessionFacts {
   listener = 0
   client: ClientAddress = { word0: 0, word1: 0, word2: 0, word3: 0, port: 0 }
   lease = -1
+  ticket = 0
   attempts = 0
   end: SessionEnd = 'internal'
   startedMs = 0

@@ -1,6 +1,6 @@
-import type { SessionEnd } from '../../model/session.ts'
-import type { EndpointStatus, ServiceStatus, Status } from '../../model/status.ts'
-import { connectQuantileMs } from '../../observe/connect-times.ts'
+import type { SessionEnd } from '../model/session.ts'
+import type { EndpointStatus, ServiceStatus, Status } from '../model/status.ts'
+import { connectQuantileMs } from './connect-times.ts'
 
 /** Ends that somebody should know of. */
 const ERRORS: readonly SessionEnd[] = [
@@ -27,13 +27,16 @@ export interface Rates {
   readonly failures: number
 }
 
-export interface ServiceRates extends Rates {
+/** With how long endpoints took to answer, of the sessions that were connected meanwhile. */
+export interface TimedRates extends Rates {
+  readonly p50Ms: number | undefined
+  readonly p99Ms: number | undefined
+}
+
+export interface ServiceRates extends TimedRates {
   readonly service: string
   readonly up: number
   readonly endpoints: number
-  /** Of the sessions that were connected meanwhile. */
-  readonly p50Ms: number | undefined
-  readonly p99Ms: number | undefined
 }
 
 export interface EndpointRates extends Rates {
@@ -43,10 +46,10 @@ export interface EndpointRates extends Rates {
   readonly lastFailure: EndpointStatus['lastFailure']
 }
 
-/** Everything that `top` shows of the time between two looks. */
+/** Everything that happened between two looks. */
 export interface TopRates {
   readonly now: Status
-  readonly all: Rates
+  readonly all: TimedRates
   readonly services: readonly ServiceRates[]
   readonly endpoints: readonly EndpointRates[]
 }
@@ -56,7 +59,13 @@ export function ratesBetween(before: Status, now: Status): TopRates {
   const seconds = Math.max(0.001, (Date.parse(now.time) - Date.parse(before.time)) / 1000)
   const per = (later: number, earlier: number) => Math.max(0, later - earlier) / seconds
   const known = new Map(before.services.map((service) => [service.service, service]))
-  const services = now.services.map((service) => serviceRates(service, known.get(service.service) ?? service, per))
+  const together: number[] = now.connectBucketsMs.map(() => 0).concat(0)
+  const services = now.services.map((service) => {
+    const earlier = known.get(service.service) ?? service
+    const buckets = service.connect.buckets.map((count, n) => Math.max(0, count - (earlier.connect.buckets[n] ?? 0)))
+    for (const [n, count] of buckets.entries()) together[n] = (together[n] ?? 0) + count
+    return serviceRates(service, earlier, buckets, per)
+  })
   const endpoints = now.services.flatMap((service) => {
     const earlier = new Map(known.get(service.service)?.endpoints.map((endpoint) => [endpoint.endpoint, endpoint]))
     return service.endpoints.map((endpoint) =>
@@ -71,14 +80,14 @@ export function ratesBetween(before: Status, now: Status): TopRates {
     bytesOut: sum(({ bytesOut }) => bytesOut),
     errors: sum(({ errors }) => errors),
     failures: sum(({ failures }) => failures),
+    ...quantilesOf(together),
   }
   return { now, all, services, endpoints }
 }
 
 type Per = (later: number, earlier: number) => number
 
-function serviceRates(now: ServiceStatus, before: ServiceStatus, per: Per): ServiceRates {
-  const buckets = now.connect.buckets.map((count, n) => Math.max(0, count - (before.connect.buckets[n] ?? 0)))
+function serviceRates(now: ServiceStatus, before: ServiceStatus, buckets: readonly number[], per: Per): ServiceRates {
   return {
     service: now.service,
     up: now.endpoints.filter(({ state }) => state === 'serving' || state === 'backup').length,
@@ -89,9 +98,12 @@ function serviceRates(now: ServiceStatus, before: ServiceStatus, per: Per): Serv
     bytesOut: per(now.bytes.fromEndpoint, before.bytes.fromEndpoint),
     errors: per(errorsOf(now), errorsOf(before)),
     failures: per(now.attemptFailures, before.attemptFailures),
-    p50Ms: connectQuantileMs(buckets, 0.5),
-    p99Ms: connectQuantileMs(buckets, 0.99),
+    ...quantilesOf(buckets),
   }
+}
+
+function quantilesOf(buckets: readonly number[]): Pick<TimedRates, 'p50Ms' | 'p99Ms'> {
+  return { p50Ms: connectQuantileMs(buckets, 0.5), p99Ms: connectQuantileMs(buckets, 0.99) }
 }
 
 function endpointRates(service: string, now: EndpointStatus, before: EndpointStatus, per: Per): EndpointRates {
