@@ -1,8 +1,10 @@
+import { isDeepStrictEqual } from 'node:util'
 import type { Clock } from '../lib/clock.ts'
+import { isMapping } from '../model/findings.ts'
 import type { SourceObject } from '../model/source-object.ts'
 import { createLatest } from '../source/latest.ts'
 import type { Source, SourceState } from '../source/source.ts'
-import type { ObjectStore, StoredObject } from '../store/store.ts'
+import type { ObjectStore, ObjectValue, StoredObject } from '../store/store.ts'
 
 /** What the control plane understands; whatever else the store holds is not its concern. */
 const KINDS = ['Service', 'EndpointSlice', 'Endpoints', 'Node'] as const
@@ -32,6 +34,9 @@ export function createStoreSource({ name, store, isOwn, clock }: StoreSourceOpti
     if (!(KINDS as readonly string[]).includes(kind)) return false
     const place = `${name}:${kind} ${namespace === '' ? '' : `${namespace}/`}${own}`
     if (!isThere || !isOwn(object)) return objects.delete(place)
+    const before = objects.get(place)
+    // Also the status that this process wrote itself: what was made of the object need not be made again.
+    if (before && isDeepStrictEqual(served(before.value as ObjectValue), served(object.value))) return false
     objects.set(place, { value: object.value, origin: { place, line: 0, lines: undefined } })
     return true
   }
@@ -53,4 +58,19 @@ export function createStoreSource({ name, store, isOwn, clock }: StoreSourceOpti
       states.close()
     },
   }
+}
+
+/** An object without what nothing is made of: which write it is of, who wrote what, and the status but for the addresses of
+ *  a load balancer. */
+function served({ metadata, status, ...rest }: ObjectValue): object {
+  const { resourceVersion: _version, managedFields: _managers, ...named } = metadata ?? {}
+  const balancer = isMapping(status) ? status['loadBalancer'] : undefined
+  const ingress = isMapping(balancer) ? balancer['ingress'] : undefined
+  return { ...rest, metadata: named, ingress: Array.isArray(ingress) ? ingress.map(withoutPorts) : ingress }
+}
+
+function withoutPorts(one: unknown): unknown {
+  if (!isMapping(one)) return one
+  const { ports: _, ...rest } = one
+  return rest
 }

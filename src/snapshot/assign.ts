@@ -46,7 +46,7 @@ const MOST_ADDRESSES = 2 ** 20
 export function assignAddresses(
   services: readonly string[],
   range: Cidr,
-  taken: ReadonlySet<Ip>,
+  taken: Pick<ReadonlySet<Ip>, 'has'>,
   previous: Places,
 ): { readonly places: Places; addressOf(service: string): Ip | undefined } {
   const total = cidrSize(range)
@@ -71,7 +71,7 @@ export function assignAddresses(
 export function assignPorts(
   ports: readonly string[],
   range: readonly [number, number],
-  taken: ReadonlySet<number>,
+  taken: Pick<ReadonlySet<number>, 'has'>,
   previous: Places,
 ): { readonly places: Places; portOf(port: string): Port | undefined } {
   const size = range[1] - range[0] + 1

@@ -15,6 +15,8 @@ export interface FileSourceOptions {
   readonly clock: Clock
   /** Borrowed; may serve several sources. */
   readonly parser: FileParser
+  /** Left out: the real one. */
+  readonly openWatch?: typeof openFileWatch
 }
 
 /** How often the path is looked at without a hint that it changed. Some changes give none: a symlink above it that is
@@ -31,7 +33,7 @@ const AGAIN_MS = 10
 /** Opens the source for one `--file` path, a file or a folder. Resolves before anything is read: what becomes of the path,
  *  there or not, is told by the states. */
 export async function openFileSource(path: string, options: FileSourceOptions): Promise<Source> {
-  const { clock, parser } = options
+  const { clock, parser, openWatch = openFileWatch } = options
   const states = createLatest<SourceState>()
   const pauses = new Set<() => void>()
   let memory = NOTHING_SEEN
@@ -121,7 +123,7 @@ export async function openFileSource(path: string, options: FileSourceOptions): 
     })
   }
 
-  const watcher = openFileWatch(path, {
+  const watcher = openWatch(path, {
     onChange() {
       hinted = 'read'
       hints.request()

@@ -1,7 +1,7 @@
 import { ProxyError } from '../lib/errors.ts'
 import { History } from './history.ts'
 import type { Journal, JournalContent, JournalEntry, JournalObject } from './journal.ts'
-import { byName, nameOf, ObjectMap } from './object-map.ts'
+import { nameOf, ObjectMap, placeIn } from './object-map.ts'
 import type { Change, ObjectKey, ObjectStore, ObjectValue, StoredObject, StoreView, Write } from './store.ts'
 
 export interface ObjectStoreOptions {
@@ -125,10 +125,11 @@ export class JournaledStore implements ObjectStore {
       list(kind, namespace) {
         const newer = [...ahead.values()].filter(({ key }) => key.kind === kind)
         if (newer.length === 0) return inNamespace(objects.list(kind), namespace)
-        const replaced = new Set(newer.map(({ key }) => nameOf(key)))
-        const others = objects.list(kind).filter(({ key }) => !replaced.has(nameOf(key)))
-        const all = [...others, ...newer.flatMap(({ object }) => object ?? [])]
-        return inNamespace(all.sort(byName), namespace)
+        const all = [...objects.list(kind)]
+        for (const { key, object } of newer) {
+          all.splice(placeIn(all, key), objects.get(key) ? 1 : 0, ...(object ? [object] : []))
+        }
+        return inNamespace(all, namespace)
       },
     }
   }

@@ -212,6 +212,22 @@ describe('streams of the admin API', () => {
     socket.destroy()
   })
 
+  it('have room again once the client has read, and are not cut for as much as it reads', async () => {
+    const { streams, registrar } = watching()
+    await using world = await openAdminWorld(LOOPBACK, { registrars: [registrar] })
+    await world.attach()
+    const answer = ask(20_246, '/watch')
+    await eventually(() => expect(streams).toHaveLength(1))
+    const text = 'x'.repeat(256 * 1024)
+    for (let n = 0; n < 64; n++) {
+      expect(streams[0]?.write(text)).toBe(true)
+      await streams[0]?.room()
+    }
+    streams[0]?.end()
+    expect((await answer).text).toHaveLength(64 * text.length)
+    await streams[0]?.room()
+  })
+
   it('are cut when what waits does not move for half a minute', async () => {
     const clock = manualClock()
     const { streams, registrar } = watching()

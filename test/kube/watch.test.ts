@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from 'vitest'
+import { eventually } from '../support/eventually.ts'
 import { KubeWorld } from '../support/kube-world.ts'
 import type { Json } from '../support/objects.ts'
 import { SERVICES, service } from './cases.ts'
@@ -33,6 +34,29 @@ describe('a watch', () => {
   it.each(['', '&resourceVersion=0'])('without a version begins with what is there (%s)', async (query) => {
     const watch = await world.watch(`${SERVICES}?watch=1${query}`)
     expect(watch.seen()).toEqual(['ADDED a', 'ADDED b'])
+  })
+
+  it('of very many objects tells of them in turns, and misses none of the changes meanwhile', async () => {
+    const many = Array.from({ length: 450 }, (_, n) => `many-${String(n).padStart(3, '0')}`)
+    const key = (name: string) => ({ kind: 'Service', namespace: 'default', name })
+    const write = (names: readonly string[], spec: number) =>
+      world.store.commit(() => names.map((name) => ({ key: key(name), value: { metadata: { name }, spec } })))
+    await write(many, 1)
+    const watch = await world.watch(`${SERVICES}?watch=1`)
+    expect(watch.events).toHaveLength(100)
+    await world.store.commit(() => [{ key: key('many-000'), value: undefined }])
+    await write(many.slice(1), 2)
+    await world.store.commit(() => [{ key: key('many-449'), value: undefined }])
+    const added = ['a', 'b', ...many].map((name) => `ADDED ${name}`)
+    const changed = ['DELETED many-000', ...many.slice(1).map((name) => `MODIFIED ${name}`), 'DELETED many-449']
+    await eventually(() => expect(watch.seen()).toEqual([...added, ...changed]))
+    // At once again, to one that was up to date.
+    await write(many, 3)
+    await eventually(() => expect(watch.events).toHaveLength(902 + 450 + 1))
+    await label('a', 'x')
+    await eventually(() => expect(watch.seen().at(-1)).toBe('MODIFIED a'))
+    const turns = [0, ...watch.heldBack, watch.events.length]
+    expect(Math.max(...turns.slice(1).map((events, n) => events - (turns[n] ?? 0)))).toBeLessThanOrEqual(101)
   })
 
   it('of labels sees objects come and go with them', async () => {

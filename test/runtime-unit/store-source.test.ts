@@ -60,6 +60,31 @@ describe('source of the store', () => {
     expect(places(await next(states))).toEqual(['api:Service default/b'])
   })
 
+  it('says nothing new when only what this program or a field manager noted about an object is another', async () => {
+    const store = new JournaledStore({ journal: NO_JOURNAL })
+    const web = (spec: number, conditions: unknown[], ip: string, managers: unknown[]): Write => ({
+      key: service('web'),
+      value: {
+        metadata: { name: 'web', managedFields: managers },
+        spec,
+        status: { conditions, loadBalancer: { ingress: [{ ip, ports: conditions }] } },
+      },
+    })
+    await store.commit(() => [web(1, [], '10.0.0.1', [])])
+    await using source = open(store)
+    const states = source.watch(new AbortController().signal)[Symbol.asyncIterator]()
+    const { objects } = await next(states)
+    await store.commit(() => [web(1, [{ type: 'portald.io/Listening' }], '10.0.0.1', ['me'])])
+    await store.commit(() => [put({ kind: 'Node', namespace: '', name: 'n1' })])
+    const second = await next(states)
+    expect(places(second)).toEqual(['api:Service default/web', 'api:Node n1'])
+    expect(second.objects[0]).toBe(objects[0])
+    for (const write of [web(2, [], '10.0.0.1', []), web(2, [], '10.0.0.2', [])]) {
+      await store.commit(() => [write])
+      expect((await next(states)).objects[0]?.value).toBe(store.get(service('web'))?.value)
+    }
+  })
+
   it('says nothing new for what is not its concern', async () => {
     const store = new JournaledStore({ journal: NO_JOURNAL })
     await using source = open(store)

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { createCredentialSource } from '../../src/source/cluster/credentials.ts'
@@ -54,6 +54,22 @@ describe('credentials', () => {
     expect((await credentials(false)).options.headers).toEqual({ Authorization: 'Bearer token-1' })
     expect((await credentials(false)).options.headers).toEqual({ Authorization: 'Bearer token-1' })
     expect((await credentials(true)).options.headers).toEqual({ Authorization: 'Bearer token-2' })
+  })
+
+  it('do not come from a plugin that hangs, which is killed', async () => {
+    const script = `
+      require('node:fs').writeFileSync(process.argv[1], String(process.pid))
+      setInterval(() => {}, 1000)`
+    using folder = makeTemporaryFolder()
+    const pidFile = join(folder.path, 'pid')
+    using file = kubeconfig({ exec: { command: process.execPath, args: ['-e', script, pidFile] } })
+    await expect(createCredentialSource({ kind: 'kubeconfig', path: file.path }, 3_000)(false)).rejects.toMatchObject({
+      code: 'E_CONFIG',
+      message: `kubeconfig ${file.path}: its plugin for credentials failed without a word, or took too long`,
+    })
+    const pid = Number(readFileSync(pidFile, 'utf8'))
+    expect(pid).toBeGreaterThan(1)
+    expect(() => process.kill(pid, 0)).toThrow('ESRCH')
   })
 
   it('that cannot be had say why', async () => {

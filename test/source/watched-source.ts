@@ -1,9 +1,15 @@
 import { expect } from 'vitest'
 import { type Clock, systemClock } from '../../src/lib/clock.ts'
-import { openFileSource } from '../../src/source/file-source.ts'
+import { type FileSourceOptions, openFileSource } from '../../src/source/file-source.ts'
+import type { FileWatch } from '../../src/source/file-watch.ts'
 import { type FileParser, openFileParser } from '../../src/source/parser.ts'
 import type { Source, SourceState } from '../../src/source/source.ts'
 import { eventually } from '../support/eventually.ts'
+
+/** A watch that gives no hint, as on a network file system. */
+export function openBlindWatch(): FileWatch {
+  return { reopen() {}, async [Symbol.asyncDispose]() {} }
+}
 
 /** A file source with everything it ever said. */
 export interface WatchedSource extends AsyncDisposable {
@@ -19,11 +25,15 @@ export interface WatchedSource extends AsyncDisposable {
 }
 
 /** Opens the source of a path. A clock that stands still must be moved for it to read anything. */
-export async function watchSource(path: string, clock: Clock = systemClock): Promise<WatchedSource> {
+export async function watchSource(
+  path: string,
+  clock: Clock = systemClock,
+  more: Pick<FileSourceOptions, 'openWatch'> = {},
+): Promise<WatchedSource> {
   const inner = await openFileParser({ clock })
   let reads = 0
   const parser: FileParser = { ...inner, parse: (file) => inner.parse(file).finally(() => reads++) }
-  const source = await openFileSource(path, { clock, parser })
+  const source = await openFileSource(path, { clock, parser, ...more })
   const states: SourceState[] = []
   const stop = new AbortController()
   const watching = (async () => {

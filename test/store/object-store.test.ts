@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
+import { seededRandom } from '../../src/lib/random.ts'
 import { type JournalBatch, NO_JOURNAL } from '../../src/store/journal.ts'
 import { JournaledStore } from '../../src/store/object-store.ts'
-import type { Write } from '../../src/store/store.ts'
+import type { StoredObject, StoreView, Write } from '../../src/store/store.ts'
 import { describeStore, put, remove, service } from './store.cases.ts'
 
 describeStore('in memory', async () => new JournaledStore({ journal: NO_JOURNAL }))
@@ -23,6 +24,39 @@ function heldJournal() {
 const turn = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('object store', () => {
+  it('lists in order whatever came and went, on disk or not yet, and never changes a list it gave', async () => {
+    const random = seededRandom(7)
+    const journal = heldJournal()
+    const store = new JournaledStore({ journal })
+    const there = new Set<string>()
+    const sorted = () => [...there].sort()
+    const names = (list: readonly StoredObject[]) => list.map(({ key }) => `${key.namespace}/${key.name}`)
+    const given: { list: readonly StoredObject[]; names: readonly string[] }[] = []
+    const writing: Promise<unknown>[] = []
+    for (let n = 0; n < 600; n++) {
+      const key = service(`n${random.below(30)}`, `s${random.below(3)}`)
+      const place = `${key.namespace}/${key.name}`
+      const goes = random.below(3) === 0
+      const decide = (view: StoreView) => {
+        expect(names(view.list('Service'))).toEqual(sorted())
+        return [goes ? remove(key) : put(key)]
+      }
+      writing.push(store.commit(decide))
+      if (goes) there.delete(place)
+      else there.add(place)
+      if (random.below(4) > 0) continue
+      for (let turns = 0; turns < 4; turns++) {
+        journal.batches.at(-1)?.done.resolve()
+        await turn()
+      }
+      const list = store.list('Service')
+      expect(names(list)).toEqual(sorted())
+      given.push({ list, names: sorted() })
+    }
+    for (const one of given) expect(names(one.list)).toEqual(one.names)
+    expect(given.length).toBeGreaterThan(50)
+  })
+
   it('shows and answers nothing before it is persisted; what comes meanwhile goes to the journal together', async () => {
     const journal = heldJournal()
     const store = new JournaledStore({ journal })

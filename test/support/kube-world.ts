@@ -85,6 +85,8 @@ export class KubeWorld {
 /** One watch, as a client sees it. */
 export class KubeWatch {
   readonly events: { readonly type: string; readonly object: Json }[] = []
+  /** How many events there were each time somebody waited for room. */
+  readonly heldBack: number[] = []
   ended = false
   readonly #abort = new AbortController()
 
@@ -101,6 +103,12 @@ export class KubeWatch {
         .map((line) => JSON.parse(line) as KubeWatch['events'][number]),
     )
     return true
+  }
+
+  /** Another turn of a client that takes everything. */
+  async room(): Promise<void> {
+    this.heldBack.push(this.events.length)
+    await new Promise((resolve) => setImmediate(resolve))
   }
 
   end(): void {

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock, Timer } from '../../lib/clock.ts'
 import { failure, PLAIN_HEADERS, sendStatus } from './status.ts'
@@ -7,6 +8,9 @@ export interface AdminStream {
   /** Sends some text now. A client that does not keep up is cut off, and nothing is kept for it then.
    *  Returns false when the stream has ended: nothing written any more gets there. */
   write(text: string): boolean
+  /** Resolves in another turn, when the client has taken most of what was written, or the stream has ended: for who has more
+   *  to say than may wait. */
+  room(): Promise<void>
   /** Ends the answer properly. */
   end(): void
   /** Aborts when the stream has ended, whoever ended it. */
@@ -44,6 +48,7 @@ export function createStreams(clock: Clock): AdminStreams & { endAll(): void } {
       const response = reply.raw
       const ended = new AbortController()
       let stalled: Timer | undefined
+      let drained: PromiseWithResolvers<void> | undefined
       const cut = () => response.destroy()
       // Nothing may happen for hours, and that is no failure.
       request.raw.socket.setTimeout(0)
@@ -61,17 +66,26 @@ export function createStreams(clock: Clock): AdminStreams & { endAll(): void } {
           stalled ??= clock.after(STALLED_MS, cut)
           return true
         },
+        async room() {
+          await nextTurn()
+          if (ended.signal.aborted || !response.writableNeedDrain) return
+          drained ??= Promise.withResolvers<void>()
+          await drained.promise
+        },
         end: () => void response.end(),
       }
       response.on('drain', () => {
         stalled?.[Symbol.dispose]()
         stalled = undefined
+        drained?.resolve()
+        drained = undefined
       })
       response.on('error', cut)
       response.on('close', () => {
         stalled?.[Symbol.dispose]()
         open.delete(stream)
         ended.abort()
+        drained?.resolve()
       })
       open.add(stream)
       return stream

@@ -2,12 +2,13 @@ import { cidrContains, parseCidr, parseIp } from '../../model/address.ts'
 import { isMapping } from '../../model/findings.ts'
 import { type Cidr, familyOf, type Ip } from '../../model/keys.ts'
 import { assignAddresses, assignPorts } from '../../snapshot/assign.ts'
-import type { StoredObject, StoreView } from '../../store/store.ts'
+import type { ObjectKey, StoreView } from '../../store/store.ts'
 import { ownerOf } from '../object-owner.ts'
 import { cause } from './causes.ts'
 import type { KubeContext } from './context.ts'
 import type { Mapping } from './outcome.ts'
 import type { Cause } from './refusal.ts'
+import { heldBy, portsOf, takenIn } from './taken.ts'
 import { listAt, mappingAt, textAt } from './values.ts'
 
 /** A Service with everything assigned, or why that cannot be. */
@@ -24,9 +25,9 @@ export function allocate(context: KubeContext, view: StoreView, object: Mapping,
   const spec = mappingAt(object, 'spec')
   const key = `${textAt(object, 'metadata', 'namespace')}/${textAt(object, 'metadata', 'name')}`
   const old = mappingAt(before, 'spec')
-  let taken: Taken | undefined
+  let taken: Others | undefined
   const others = () => {
-    taken ??= takenBy(context, view, key)
+    taken ??= takenBy(context, view, serviceKeyOf(key))
     return taken
   }
   const causes: Cause[] = []
@@ -36,19 +37,18 @@ export function allocate(context: KubeContext, view: StoreView, object: Mapping,
   return { object: { ...object, spec: next }, causes }
 }
 
-interface Taken {
-  readonly ips: Set<Ip>
-  readonly ports: Set<number>
+/** What may not be assigned. */
+interface Others {
+  readonly ips: Pick<ReadonlySet<Ip>, 'has'>
+  readonly ports: Pick<ReadonlySet<number>, 'has'>
 }
 
 /** What other Services have. */
-function takenBy({ insight }: KubeContext, view: StoreView, key: string): Taken {
+function takenBy({ insight, store }: KubeContext, view: StoreView, own: ObjectKey): Others {
+  const taken = takenIn(store, view.list('Service'))
+  const held = heldBy(view.get(own)?.value ?? {})
   const ips = new Set<Ip>()
   const ports = new Set<number>()
-  const stored = view.list('Service')
-  for (const service of stored) {
-    if (`${service.key.namespace}/${service.key.name}` !== key) take(service, ips, ports)
-  }
   // Services of files and clusters may have been assigned what they do not say.
   for (const holding of insight.holdings()) {
     const stored = view.get(serviceKeyOf(holding.service))
@@ -56,27 +56,15 @@ function takenBy({ insight }: KubeContext, view: StoreView, key: string): Taken 
     for (const ip of holding.ips) ips.add(ip)
     for (const port of holding.ports) ports.add(port)
   }
-  return { ips, ports }
+  return {
+    ips: { has: (ip) => ips.has(ip) || taken.countIp(ip) > (held.ips.has(ip) ? 1 : 0) },
+    ports: { has: (port) => ports.has(port) || taken.countPort(port) > (held.ports.has(port) ? 1 : 0) },
+  }
 }
 
-function serviceKeyOf(key: string) {
+function serviceKeyOf(key: string): ObjectKey {
   const [namespace = '', name = ''] = key.split('/')
   return { kind: 'Service', namespace, name }
-}
-
-function take({ value }: StoredObject, ips: Set<Ip>, ports: Set<number>): void {
-  for (const ip of [textAt(value, 'spec', 'clusterIP'), ...listAt(value, 'spec', 'clusterIPs')]) {
-    const parsed = typeof ip === 'string' ? parseIp(ip) : undefined
-    if (parsed !== undefined) ips.add(parsed)
-  }
-  for (const port of portsOf(value)) ports.add(port)
-}
-
-function portsOf(object: Mapping): number[] {
-  const numbers = listAt(object, 'spec', 'ports').map((port) => (isMapping(port) ? port['nodePort'] : undefined))
-  return [...numbers, mappingAt(object, 'spec')['healthCheckNodePort']].filter(
-    (port): port is number => typeof port === 'number' && port > 0,
-  )
 }
 
 function allocateIp(
@@ -84,7 +72,7 @@ function allocateIp(
   key: string,
   spec: Mapping,
   old: Mapping,
-  others: () => Taken,
+  others: () => Others,
   causes: Cause[],
 ): Mapping {
   const given = listAt(spec, 'clusterIPs').map(String)
@@ -145,7 +133,7 @@ function familiesOf(ips: readonly string[], spec: Mapping): Mapping {
   }
 }
 
-function whyNot(ip: Ip, ranges: KubeContext['clusterIpRanges'], others: () => Taken): string | undefined {
+function whyNot(ip: Ip, ranges: KubeContext['clusterIpRanges'], others: () => Others): string | undefined {
   const family = ranges.filter((range) => familyOf(range.split('/')[0] as Ip) === familyOf(ip))
   if (ranges.length > 0 && !family.some((range) => cidrContains(parseCidr(range) ?? range, ip))) {
     return `the provided IP is not in the valid range. The range of valid IPs is ${ranges.join(', ')}`
@@ -158,7 +146,7 @@ function allocatePorts(
   key: string,
   spec: Mapping,
   old: Mapping,
-  others: () => Taken,
+  others: () => Others,
   causes: Cause[],
 ): Mapping {
   const { type } = spec
@@ -179,7 +167,9 @@ function allocatePorts(
     own.add(port)
   }
   const find = (name: string, path: string) => {
-    const port = assignPorts([name], nodePortRange, new Set([...others().ports, ...own]), NO_PLACES).portOf(name)
+    const port = assignPorts([name], nodePortRange, { has: (one) => own.has(one) || others().ports.has(one) }, NO_PLACES).portOf(
+      name,
+    )
     if (port === undefined) causes.push(cause('FieldValueInvalid', path, 0, 'failed to allocate a nodePort: range is full'))
     else own.add(port)
     return port

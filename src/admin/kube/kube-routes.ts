@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { dump } from 'js-yaml'
+import type { Clock } from '../../lib/clock.ts'
 import { ProxyError } from '../../lib/errors.ts'
 import { parseOptionsOf } from '../../model/parse-options.ts'
 import type { AdminDeps, AdminRegistrar } from '../front/registrar.ts'
@@ -7,6 +8,7 @@ import { PLAIN_HEADERS } from '../front/status.ts'
 import { API_SOURCE } from '../object-owner.ts'
 import type { KubeContext } from './context.ts'
 import { createInsight } from './insight.ts'
+import { jsonInTurns } from './json-in-turns.ts'
 import { answerKube, refusalAnswer, type WholeAnswer, YAML_TYPE } from './kube-api.ts'
 import { type Mirror, openMirror } from './mirror.ts'
 import { ensureNamespace } from './prepare.ts'
@@ -82,7 +84,8 @@ async function answer(
   const { headers, method, url, body } = request
   // What this server does not speak is said in a word, before anything else about the body.
   const bytes = Buffer.isBuffer(body) ? body : Buffer.alloc(0)
-  if (headers['content-encoding']) return send(reply, refusalAnswer(badRequest('a body must not be compressed')))
+  if (headers['content-encoding'])
+    return await send(reply, refusalAnswer(badRequest('a body must not be compressed')), context.clock)
   const asked = {
     method: method === 'HEAD' ? 'GET' : method,
     url,
@@ -96,19 +99,19 @@ async function answer(
     if (error instanceof ProxyError && error.code === 'E_STORE') return refusalAnswer(unavailable(error.message))
     throw error
   })
-  if (!('watch' in answered)) return send(reply, answered)
+  if (!('watch' in answered)) return await send(reply, answered, context.clock)
   const stream = streams.open(request, reply, 'application/json')
   if (stream) answered.watch(stream)
   return reply
 }
 
-function send(reply: FastifyReply, answered: WholeAnswer): FastifyReply {
+async function send(reply: FastifyReply, answered: WholeAnswer, clock: Clock): Promise<FastifyReply> {
   const { code, body, contentType, warnings, retryAfterSeconds } = answered
   reply.code(code).headers({ ...PLAIN_HEADERS, 'content-type': contentType })
   if (warnings.length > 0) reply.header('warning', warnings.slice(0, MOST_WARNINGS).map(showWarning))
   if (retryAfterSeconds !== undefined) reply.header('retry-after', String(retryAfterSeconds))
   if (Buffer.isBuffer(body)) return reply.send(body)
-  return reply.send(Buffer.from(contentType === YAML_TYPE ? dump(body) : `${JSON.stringify(body)}\n`))
+  return reply.send(contentType === YAML_TYPE ? Buffer.from(dump(body)) : await jsonInTurns(body, clock))
 }
 
 /** RFC 7234: quoted, and of characters that a header can carry. */

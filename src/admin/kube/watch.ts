@@ -10,6 +10,8 @@ import type { Selector } from './selectors.ts'
 export interface WatchStream {
   /** False: it has ended. */
   write(text: string): boolean
+  /** Resolves in another turn, when there is room for more, or when it has ended. */
+  room(): Promise<void>
   end(): void
   readonly signal: AbortSignal
 }
@@ -17,6 +19,9 @@ export interface WatchStream {
 const BOOKMARK_EVERY_MS = 60_000
 /** A watch without a time of its own ends after this, and up to twice as long: clients are not to come back all at once. */
 const SHORTEST_WATCH_MS = 1_800_000
+/** What is said in one turn; more would keep others waiting, and is more than may wait for one client. */
+const MOST_EVENTS = 100
+const MOST_CHARS = 64 * 1024
 const INITIAL_END = { 'k8s.io/initial-events-end': 'true' }
 
 type EventType = 'ADDED' | 'MODIFIED' | 'DELETED' | 'BOOKMARK' | 'ERROR'
@@ -33,18 +38,37 @@ export function watchObjects(
   const { store, clock, random } = context
   const { kind } = target
   let first = true
-  const say = (type: EventType, object: object) => stream.write(`${JSON.stringify({ type, object })}\n`)
+  let chars = 0
+  let events = 0
+  const say = (type: EventType, object: object) => {
+    const text = `${JSON.stringify({ type, object })}\n`
+    chars += text.length
+    events++
+    return stream.write(text)
+  }
   const tell = (type: EventType, object: StoredObject) => {
     const alive = say(type, renderer.event(object, first))
     first = false
     return alive
   }
-  const bookmark = (annotations?: object) => {
-    const metadata = {
-      resourceVersion: String(store.resourceVersion),
-      creationTimestamp: null,
-      ...(annotations && { annotations }),
+  const tellChange = (change: Change) => {
+    const type = isHere(change.object) ? eventOf(change, selector) : undefined
+    return type === undefined || tell(type, change.object)
+  }
+  /** Says each of many things, and lets others have their turns in between; false: the stream has ended. */
+  async function inTurns<T>(things: readonly T[], sayOne: (thing: T) => boolean): Promise<boolean> {
+    for (const thing of things) {
+      if (events >= MOST_EVENTS || chars >= MOST_CHARS) {
+        await stream.room()
+        events = 0
+        chars = 0
+      }
+      if (stream.signal.aborted || !sayOne(thing)) return false
     }
+    return true
+  }
+  const bookmark = (version: number, annotations?: object) => {
+    const metadata = { resourceVersion: String(version), creationTimestamp: null, ...(annotations && { annotations }) }
     return say('BOOKMARK', { kind: kind.kind, apiVersion: kind.apiVersion, metadata })
   }
   const giveUp = (refusal: Refusal): void => {
@@ -53,45 +77,84 @@ export function watchObjects(
   }
   const isHere = ({ key }: StoredObject) =>
     key.kind === storeKind(kind) && (!kind.namespaced || target.namespace === undefined || key.namespace === target.namespace)
-  const onChanges = (changes: readonly Change[]) => {
-    for (const change of changes) {
-      if (!isHere(change.object)) continue
-      const type = eventOf(change, selector)
-      if (type !== undefined && !tell(type, change.object)) return
-    }
-  }
 
   const { resourceVersion: asked = 0 } = options
-  const from = asked === 0 || options.initialEvents ? store.resourceVersion : asked
   if (asked > store.resourceVersion) {
     giveUp(expired(`too large resource version: ${asked} (${store.resourceVersion})`))
     return
   }
-  if (asked === 0 || options.initialEvents) {
-    const all = store.list(storeKind(kind), kind.namespaced ? target.namespace : undefined)
-    for (const object of all) if (selector(object.value) && !tell('ADDED', object)) return
-    if (options.initialEvents && options.bookmarks) bookmark(INITIAL_END)
+  const whole = asked === 0 || options.initialEvents
+  /** Everything up to here was said. */
+  let told = whole ? store.resourceVersion : asked
+  /** While there is one, everything is said as it happens. */
+  let following: Disposable | undefined
+
+  async function begin(): Promise<void> {
+    if (whole) {
+      const all = store.list(storeKind(kind), kind.namespaced ? target.namespace : undefined)
+      const wanted = all.filter(({ value }) => selector(value))
+      if (!(await inTurns(wanted, (object) => tell('ADDED', object)))) return
+      if (options.initialEvents && options.bookmarks) bookmark(told, INITIAL_END)
+    }
+    await catchUp()
   }
-  const following = store.follow(from, onChanges)
-  if (typeof following === 'string') {
-    giveUp(expired(`too old resource version: ${from} (${store.oldestVersion})`))
-    return
+  /** Says what was not said yet, until it is little; from then on, changes as they come. What comes meanwhile stays where it
+   *  is, in the history of the store: a client too slow for that begins anew. */
+  async function catchUp(): Promise<void> {
+    while (!stream.signal.aborted) {
+      const missed = changesAfter(told)
+      if (typeof missed === 'string') {
+        giveUp(expired(`too old resource version: ${told} (${store.oldestVersion})`))
+        return
+      }
+      if (missed.length <= MOST_EVENTS && missed.every(tellChange)) {
+        told = store.resourceVersion
+        const followed = store.follow(told, onChanges)
+        if (typeof followed === 'object') following = followed
+        return
+      }
+      if (!(await inTurns(missed, tellChange))) return
+      told = missed.at(-1)?.resourceVersion ?? told
+      await stream.room()
+    }
+  }
+  function changesAfter(version: number): readonly Change[] | string {
+    const missed: Change[] = []
+    const looking = store.follow(version, (changes) => void missed.push(...changes))
+    if (typeof looking === 'string') return looking
+    looking[Symbol.dispose]()
+    return missed
+  }
+  function onChanges(changes: readonly Change[]): void {
+    if (changes.length > MOST_EVENTS) {
+      leave()
+      void catchUp()
+      return
+    }
+    for (const change of changes) if (!tellChange(change)) return
+    told = changes.at(-1)?.resourceVersion ?? told
+  }
+  function leave(): void {
+    following?.[Symbol.dispose]()
+    following = undefined
   }
 
   const timers = new Set<Timer>()
   const later = (delayMs: number, run: () => void) => timers.add(clock.after(delayMs, run))
   const repeat = () => {
-    if (bookmark()) later(BOOKMARK_EVERY_MS, repeat)
+    // One that lags behind hears events, and no promise that there are no more.
+    if (!following || bookmark(told)) later(BOOKMARK_EVERY_MS, repeat)
   }
   if (options.bookmarks) later(BOOKMARK_EVERY_MS, repeat)
   later(options.timeoutMs ?? SHORTEST_WATCH_MS + random.below(SHORTEST_WATCH_MS), () => {
-    if (options.bookmarks) bookmark()
+    if (options.bookmarks && following) bookmark(told)
     stream.end()
   })
   const stop = () => {
-    following[Symbol.dispose]()
+    leave()
     for (const timer of timers) timer[Symbol.dispose]()
   }
+  void begin()
   if (stream.signal.aborted) stop()
   else stream.signal.addEventListener('abort', stop, { once: true })
 }

@@ -17,6 +17,8 @@ export type { ClusterAccess } from './credentials.ts'
 export interface ClusterSourceOptions {
   readonly clock: Clock
   readonly random: Random
+  /** What runs in its thread; left out: the real one. */
+  readonly workerUrl?: URL
 }
 
 /** When a thread that died is replaced. */
@@ -25,7 +27,10 @@ const WORKER_URL = new URL(import.meta.url.endsWith('.ts') ? './cluster-worker.t
 
 /** Opens the source of a cluster's Services, endpoints and this Node, followed in a thread of its own. It is synced once
  *  all of them were read, and never holds less because something failed: what was known stays until it is known better. */
-export function openClusterSource(settings: ClusterSettings, { clock, random }: ClusterSourceOptions): Source {
+export function openClusterSource(
+  settings: ClusterSettings,
+  { clock, random, workerUrl = WORKER_URL }: ClusterSourceOptions,
+): Source {
   const states = createLatest<SourceState>()
   const backoff = createBackoff({ ...RESTART, random })
   const memory = createClusterMemory()
@@ -59,7 +64,7 @@ export function openClusterSource(settings: ClusterSettings, { clock, random }: 
   function start(): void {
     restart = undefined
     let reason = 'its thread ended'
-    const started = new Worker(WORKER_URL, { execArgv: [], workerData: settings })
+    const started = new Worker(workerUrl, { execArgv: [], workerData: settings })
     worker = started
     started.on('message', (message: ClusterMessage) => hear(message, started))
     started.on('error', (error) => {

@@ -1,3 +1,4 @@
+import { type SpawnOptions, spawn } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import type { RequestOptions } from 'node:https'
 import { dirname, resolve } from 'node:path'
@@ -23,10 +24,13 @@ export interface Credentials {
  *  @throws ProxyError E_CONFIG when there are none to be had; a later call may find them. */
 export type CredentialSource = (renew: boolean) => Promise<Credentials>
 
+/** How long a plugin may take; nobody waits for it any longer. */
+const PLUGIN_MS = 60_000
+
 /** Everything about authentication is the Kubernetes client library's: kubeconfig files, exec plugins, OIDC, client
  *  certificates, tokens of a pod. It is large, and loaded with the first request. A kubeconfig is read again when its
- *  content changed. */
-export function createCredentialSource(access: ClusterAccess): CredentialSource {
+ *  content changed. A plugin that takes longer than `pluginMs` is killed. */
+export function createCredentialSource(access: ClusterAccess, pluginMs = PLUGIN_MS): CredentialSource {
   let content = ''
   let loaded: Promise<Loaded> | undefined
 
@@ -35,7 +39,7 @@ export function createCredentialSource(access: ClusterAccess): CredentialSource 
       const now = access.kind === 'kubeconfig' ? readFileSync(access.path, 'utf8') : ''
       if (!loaded || renew || now !== content) {
         content = now
-        loaded = load(access, now)
+        loaded = load(access, now, pluginMs)
       }
       const { config, tokenFile } = await loaded
       const options: RequestOptions = { headers: {} }
@@ -48,7 +52,7 @@ export function createCredentialSource(access: ClusterAccess): CredentialSource 
     } catch (error) {
       loaded = undefined
       if (error instanceof ProxyError) throw error
-      throw failure(access, messageOf(error), error)
+      throw failure(access, messageOf(error) || 'its plugin for credentials failed without a word, or took too long', error)
     }
   }
 
@@ -66,9 +70,10 @@ interface Loaded {
   readonly tokenFile: string | undefined
 }
 
-async function load(access: ClusterAccess, content: string): Promise<Loaded> {
+async function load(access: ClusterAccess, content: string, pluginMs: number): Promise<Loaded> {
   const { KubeConfig } = await import('@kubernetes/client-node')
   const config = new KubeConfig()
+  boundPlugins(config, pluginMs)
   if (access.kind === 'kubeconfig') {
     config.loadFromFile(access.path)
     return { config, tokenFile: tokenFileOf(content, access.path, config.getCurrentUser()?.name) }
@@ -81,6 +86,17 @@ async function load(access: ClusterAccess, content: string): Promise<Loaded> {
   }
   config.loadFromCluster()
   return { config, tokenFile: undefined }
+}
+
+/** The library starts plugins and waits for ever; one that hangs would be there once more with every new try. It has no door
+ *  for this. */
+function boundPlugins(config: KubeConfig, pluginMs: number): void {
+  const { authenticators } = config as unknown as { readonly authenticators: readonly { execFn?: unknown }[] }
+  for (const one of authenticators) {
+    if (one.execFn === undefined) continue
+    one.execFn = (command: string, args: readonly string[] = [], options: SpawnOptions = {}) =>
+      spawn(command, args, { ...options, timeout: pluginMs, killSignal: 'SIGKILL' })
+  }
 }
 
 /** The `tokenFile` of a user, which the library passes over and kubeadm gives to kube-proxy. */
