@@ -15,6 +15,8 @@ interface Empty {
   readonly slot: number
   /** Clients that had come when it was told of last. */
   needs: number
+  /** More were counted since then. */
+  noticed: boolean
   toldMs: number
 }
 
@@ -38,7 +40,7 @@ export class Needs {
       const slot = holdMs === undefined ? undefined : this.#ledger.knownServiceSlot(port.key)
       if (slot === undefined) continue
       const needs = lineTotal(this.#ledger.lines, slot, 'needs')
-      empty.set(port.key, this.#empty.get(port.key) ?? { slot, needs, toldMs: Number.NEGATIVE_INFINITY })
+      empty.set(port.key, this.#empty.get(port.key) ?? { slot, needs, noticed: false, toldMs: Number.NEGATIVE_INFINITY })
     }
     this.#empty = empty
   }
@@ -49,6 +51,11 @@ export class Needs {
     for (const [key, empty] of this.#empty) {
       const needs = lineTotal(this.#ledger.lines, empty.slot, 'needs')
       if (needs === empty.needs || now - empty.toldMs < TELL_EVERY_MS) continue
+      // A client is counted a moment before it stands in line: it is told of at the next look, with the line it is in.
+      if (!empty.noticed) {
+        empty.noticed = true
+        continue
+      }
       const fields = {
         key,
         reason: REASON,
@@ -58,6 +65,7 @@ export class Needs {
       this.#logger.warn('service.needs-endpoints', 'clients come, and there is no endpoint', fields)
       empty.needs = needs
       empty.toldMs = now
+      empty.noticed = false
     }
   }
 }
