@@ -72,7 +72,7 @@ describe('portald completion', () => {
         .toString()
         .trim()
         .split(' ')
-    expect(complete('ex')).toEqual(['explain'])
+    expect(complete('ex')).toEqual(['explain', 'export'])
     expect(complete('status', '-')).toEqual(['--admin', '--admin-ca', '--output', '--help'])
     expect(complete('status', '--output', '')).toEqual(['text', 'wide', 'json', 'yaml'])
     expect(complete('run', '--engine', 'n')).toEqual(['native', 'node'])
