@@ -154,7 +154,7 @@ describe.skipIf(!libc)(`whatever the system refuses a native worker${WITHOUT_NAT
     expect(deaths).toEqual([])
     trouble.inject('epoll_wait', 'EINVAL', { times: 1 })
     await work()
-    await eventually(() => expect(deaths).toEqual(['epoll_wait: EINVAL']))
+    await eventually(() => expect(deaths).toEqual(['epoll_wait: EINVAL: use --engine node']))
     await worksAgain()
   })
 })
