@@ -52,14 +52,7 @@ export function portaldSubject({ name, engine, tree }: PortaldOptions): Subject 
     const file = plan.objectsFile ?? join(directory, `${name}.yaml`)
     if (plan.objectsFile === undefined) await replaceFile(file, serviceObjects(plan.listeners))
     const command = [process.execPath, bin, 'run', '--file', file, '--allow-loopback-endpoints', '--engine', engine]
-    const quiet = [
-      '--workers',
-      `${plan.workers}`,
-      '--metrics-bind-address=',
-      '--healthz-bind-address=',
-      '--admin=',
-      `--state-dir=${directory}`,
-    ]
+    const quiet = ['--workers', `${plan.workers}`, '--metrics-bind-address=', '--healthz-bind-address=', '--admin=']
     if (plan.objectsFile === undefined) quiet.push('--log-level', 'warn')
     const child = await openChild({ name, command: [...command, ...quiet], cores: plan.cores, directory })
     return {

@@ -9,6 +9,8 @@ import { type RawRecord, RecordReader } from '../observe/records.ts'
 
 /** How often ended sessions are read from the rings; a ring holds far more than end in this time. */
 const DRAIN_EVERY_MS = 100
+/** The same where nobody wants to be told: a ring must not be full before. */
+const PASS_EVERY_MS = 250
 /** Listeners remembered after they were closed, for sessions that outlive them. */
 const MOST_CLOSED = 10_000
 
@@ -93,7 +95,7 @@ export class SessionLog implements Disposable {
   }
 
   #arm(): void {
-    this.#timer = this.#clock.after(DRAIN_EVERY_MS, () => {
+    this.#timer = this.#clock.after(this.#take ? DRAIN_EVERY_MS : PASS_EVERY_MS, () => {
       this.drain()
       this.#arm()
     })

@@ -33,7 +33,7 @@ export function unacknowledgedBytes(localPort: number, remotePort: number): numb
 export function unreadBytes(localPort: number): number {
   const hex = localPort.toString(16).toUpperCase().padStart(4, '0')
   const lines = readFileSync('/proc/net/tcp', 'latin1').matchAll(
-    new RegExp(`^ *\\d+: [0-9A-F]+:${hex} [0-9A-F]+:[0-9A-F]+ (?!0A)[0-9A-F]+ [0-9A-F]+:([0-9A-F]+)`, 'gm'),
+    new RegExp(`^ *\\d+: [0-9A-F]+:${hex} [0-9A-F]+:[0-9A-F]+ (?!0A|06)[0-9A-F]+ [0-9A-F]+:([0-9A-F]+)`, 'gm'),
   )
   return [...lines].reduce((sum, [, unread]) => sum + Number.parseInt(unread as string, 16), 0)
 }
@@ -47,6 +47,6 @@ export function openConnections({
   readonly remotePort?: number
 }): number {
   const hex = (port: number | undefined) => port?.toString(16).toUpperCase().padStart(4, '0') ?? '[0-9A-F]+'
-  const line = new RegExp(`^ *\\d+: [0-9A-F]+:${hex(localPort)} [0-9A-F]+:${hex(remotePort)} (?!0A)[0-9A-F]+ `, 'gm')
+  const line = new RegExp(`^ *\\d+: [0-9A-F]+:${hex(localPort)} [0-9A-F]+:${hex(remotePort)} (?!0A|06)[0-9A-F]+ `, 'gm')
   return [...readFileSync('/proc/net/tcp', 'latin1').matchAll(line)].length
 }
