@@ -3,7 +3,6 @@ import { openObserver } from '../admin/observer.ts'
 import { ADMIN_ROUTES } from '../admin/routes.ts'
 import { systemClock } from '../lib/clock.ts'
 import { showDuration } from '../lib/duration.ts'
-import { keepYoungHeapSmall } from '../lib/heap.ts'
 import { takeSupervisorWishes } from '../lib/notify-socket.ts'
 import { readPackageVersion } from '../lib/package-version.ts'
 import { systemRandom } from '../lib/random.ts'
@@ -39,8 +38,6 @@ const ATTACH_MS = 300
 
 /** Runs a proxy until a signal ends it; resolves with the exit code when everything is closed. */
 export async function serve({ config, sources, store, prepared, logger, warnings, onRefresh }: ServeOptions): Promise<number> {
-  // Sessions are not in this thread then, and it is ours alone.
-  if (prepared.engine.name === 'native') keepYoungHeapSmall()
   const ended = Promise.withResolvers<number>()
   const hurry = new AbortController()
   let proxy: RunningProxy | undefined
