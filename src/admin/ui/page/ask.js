@@ -31,7 +31,7 @@ export function withQuery(path, query) {
  *  @property {string} button
  *  @property {string} method
  *  @property {string} path
- *  @property {(answer: any) => string} done What to say then. */
+ *  @property {(answer: { readonly killed: number }) => string} done What to say then; only what ends sessions is told how many. */
 
 /** Asks whether to do something, does it, and says what came of it; a refusal is shown where it was asked.
  *  @param {Action} action
